@@ -1,0 +1,3 @@
+//! The `lorry` program.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! The synchronous middle.
+
+/// An operator.
+pub trait Operator<I, O = I>: Send {}

@@ -1,0 +1,21 @@
+//! Elements by name and by scheme, their typed options, and the addresses that people type.
+
+mod args;
+mod options;
+#[allow(clippy::module_inception)]
+mod registry;
+mod shared;
+mod spec;
+mod types;
+mod uri;
+
+pub use args::{Args, Login, ProcessEnvironment, Resolver};
+pub use options::Options;
+pub use registry::{Element, Registry};
+pub use shared::{Batching, Content, media_type};
+pub use spec::{ElementSpec, OptionSpec, Role};
+pub use types::{Secret, Size, Span};
+pub use uri::{Host, Uri, redact};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! What the registry knows about an element: its names, its options, how to make it.
+
+use super::args::Args;
+use crate::flow::Operator;
+use crate::relay::{Sink, Source};
+use crate::{Message, Result};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde_json::Value as Json;
+use std::fmt;
+use std::sync::Arc;
+
+/// Whether an element is a source, an operator or a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Has only an output.
+    Source,
+    /// Has input and output.
+    Operator,
+    /// Has only an input.
+    Sink,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Operator => "operator",
+            Self::Sink => "sink",
+        })
+    }
+}
+
+type Make<T> = Arc<dyn Fn(&mut Args) -> Result<T> + Send + Sync>;
+
+/// How an element is made from its arguments. Nothing is opened: no socket, no file.
+#[derive(Clone)]
+pub(crate) enum Maker {
+    Source(Make<Box<dyn Source>>),
+    Operator(Make<Box<dyn Operator<Message>>>),
+    Sink(Make<Box<dyn Sink>>),
+}
+
+/// An element: everything that `inspect`, `check`, the parsers and the documentation know about it.
+///
+/// ```
+/// use lorry_core::registry::ElementSpec;
+///
+/// #[derive(serde::Deserialize, serde::Serialize, schemars::JsonSchema, Default)]
+/// #[serde(default, rename_all = "kebab-case")]
+/// struct NullOptions {
+///     /// Say what was thrown away.
+///     verbose: bool,
+/// }
+///
+/// let spec = ElementSpec::sink("voidsink", |args| {
+///     let _options: NullOptions = args.take()?;
+///     # Err(lorry_core::Error::usage("not in this example"))
+/// })
+/// .schemes(&["void"])
+/// .about("throws everything away")
+/// .options::<NullOptions>();
+/// assert_eq!(spec.option_specs()[0].name, "verbose");
+/// ```
+#[derive(Clone)]
+pub struct ElementSpec {
+    pub(crate) name: &'static str,
+    pub(crate) role: Role,
+    pub(crate) schemes: &'static [&'static str],
+    pub(crate) about: &'static str,
+    pub(crate) docs: &'static str,
+    pub(crate) options: Vec<OptionSpec>,
+    pub(crate) maker: Maker,
+    pub(crate) opaque: bool,
+    pub(crate) bare_path: bool,
+    pub(crate) optional_location: bool,
+}
+
+/// One option of an element, as its struct describes it.
+#[derive(Clone, Debug, Serialize)]
+pub struct OptionSpec {
+    /// Its name, in kebab-case.
+    pub name: String,
+    /// `string`, `integer`, `number`, `boolean`, `duration`, `size`, `secret`, `list of …`, or the values it may have.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What holds when it is not given; `None` where that is "nothing".
+    pub default: Option<String>,
+    /// What it means: the field's documentation.
+    pub doc: String,
+}
+
+impl ElementSpec {
+    /// A source of this element name (`mqttsrc`).
+    pub fn source(name: &'static str, make: impl Fn(&mut Args) -> Result<Box<dyn Source>> + Send + Sync + 'static) -> Self {
+        Self::new(name, Role::Source, Maker::Source(Arc::new(make)))
+    }
+
+    /// A sink of this element name (`sqlsink`).
+    pub fn sink(name: &'static str, make: impl Fn(&mut Args) -> Result<Box<dyn Sink>> + Send + Sync + 'static) -> Self {
+        Self::new(name, Role::Sink, Maker::Sink(Arc::new(make)))
+    }
+
+    /// An operator of this element name (`filter`).
+    pub fn operator(
+        name: &'static str,
+        make: impl Fn(&mut Args) -> Result<Box<dyn Operator<Message>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(name, Role::Operator, Maker::Operator(Arc::new(make)))
+    }
+
+    fn new(name: &'static str, role: Role, maker: Maker) -> Self {
+        Self {
+            name,
+            role,
+            schemes: &[],
+            about: "",
+            docs: "",
+            options: Vec::new(),
+            maker,
+            opaque: false,
+            bare_path: false,
+            optional_location: false,
+        }
+    }
+
+    /// The URI schemes it answers to; the first is the one shown in examples.
+    #[must_use]
+    pub fn schemes(mut self, schemes: &'static [&'static str]) -> Self {
+        self.schemes = schemes;
+        self
+    }
+
+    /// One line for lists: what it does.
+    #[must_use]
+    pub fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// Its page of documentation, in Markdown.
+    #[must_use]
+    pub fn docs(mut self, docs: &'static str) -> Self {
+        self.docs = docs;
+        self
+    }
+
+    /// Adds the options of a struct: its fields, their types, defaults and documentation. `make` must [take](Args::take) the same.
+    #[must_use]
+    pub fn options<T: JsonSchema>(mut self) -> Self {
+        let schema = SchemaSettings::default().with(|settings| settings.inline_subschemas = true).into_generator().into_root_schema_for::<T>();
+        self.options.extend(option_specs(schema.as_value()));
+        self
+    }
+
+    /// What follows the scheme is one text with a grammar of its own, without options (`exec:COMMAND`).
+    #[must_use]
+    pub fn opaque(mut self) -> Self {
+        self.opaque = true;
+        self
+    }
+
+    /// `location=` may be a bare path in place of an address (`filesrc location=in.txt`).
+    #[must_use]
+    pub fn bare_path(mut self) -> Self {
+        self.bare_path = true;
+        self
+    }
+
+    /// It needs no `location=` in launch text (`testsrc`, `nullsink`).
+    #[must_use]
+    pub fn optional_location(mut self) -> Self {
+        self.optional_location = true;
+        self
+    }
+
+    /// Its element name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Source, operator or sink.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The URI schemes it answers to.
+    pub fn scheme_names(&self) -> &'static [&'static str] {
+        self.schemes
+    }
+
+    /// What it does, in one line.
+    pub fn about_text(&self) -> &'static str {
+        self.about
+    }
+
+    /// Its page of documentation.
+    pub fn docs_text(&self) -> &'static str {
+        self.docs
+    }
+
+    /// Its options, those shared by all elements of its role included once it is registered.
+    pub fn option_specs(&self) -> &[OptionSpec] {
+        &self.options
+    }
+}
+
+impl fmt::Debug for ElementSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ElementSpec").field("name", &self.name).field("role", &self.role).field("schemes", &self.schemes).finish()
+    }
+}
+
+fn option_specs(schema: &Json) -> Vec<OptionSpec> {
+    let Some(properties) = schema.get("properties").and_then(Json::as_object) else { return Vec::new() };
+    properties
+        .iter()
+        .map(|(name, property)| OptionSpec {
+            name: name.clone(),
+            kind: kind(property),
+            default: property.get("default").and_then(default_text),
+            doc: property.get("description").and_then(Json::as_str).unwrap_or_default().replace('\n', " "),
+        })
+        .collect()
+}
+
+fn default_text(default: &Json) -> Option<String> {
+    match default {
+        Json::Null => None,
+        Json::String(text) if text.is_empty() => None,
+        Json::Array(values) if values.is_empty() => None,
+        Json::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn kind(property: &Json) -> String {
+    let names = |values: &Vec<Json>| values.iter().filter_map(Json::as_str).collect::<Vec<_>>().join(" | ");
+    if let Some(format @ ("duration" | "size" | "secret")) = property.get("format").and_then(Json::as_str) {
+        return format.to_owned();
+    }
+    if let Some(values) = property.get("enum").and_then(Json::as_array) {
+        return names(values);
+    }
+    for union in ["oneOf", "anyOf"] {
+        if let Some(variants) = property.get(union).and_then(Json::as_array) {
+            let variants = variants.iter().filter(|variant| variant.get("type") != Some(&Json::from("null")));
+            let shown = variants.map(|variant| match variant.get("const").and_then(Json::as_str) {
+                Some(text) => text.to_owned(),
+                None => kind(variant),
+            });
+            return shown.collect::<Vec<_>>().join(" | ");
+        }
+    }
+    match property.get("type") {
+        Some(Json::String(text)) if text == "array" => format!("list of {}", property.get("items").map_or("string".into(), kind)),
+        Some(Json::String(text)) => text.clone(),
+        Some(Json::Array(types)) => {
+            let types = types.iter().filter(|text| **text != "null").cloned().collect::<Vec<_>>();
+            names(&types)
+        }
+        _ => "string".to_owned(),
+    }
+}

@@ -1,0 +1,66 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+
+fn refuse(text: &str) -> String {
+    Uri::parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn ports_are_checked_by_name() {
+    assert!(refuse("mqtt://localhost:99999/a").contains("port 99999"));
+    assert!(refuse("mqtt://localhost:1x/a").contains("port 1x"));
+    assert!(refuse("mqtt://localhost:0/a").contains("port 0"));
+}
+
+#[test]
+fn ipv6_hosts_stand_in_brackets() {
+    let uri = Uri::parse("mqtt://[::1]:1884/a").unwrap();
+    assert_eq!((uri.host(), uri.port()), (Some("::1"), Some(1884)));
+    assert_eq!(uri.to_string(), "mqtt://[::1]:1884/a");
+    assert!(refuse("mqtt://[::1/a").contains("bracket"));
+    assert!(refuse("mqtt://::1/a").contains("bracket"));
+}
+
+#[test]
+fn several_hosts_and_raw_at_signs() {
+    let uri = Uri::parse("kafka://u:p@ss@b1:9092,b2:9093/topic").unwrap();
+    assert_eq!(uri.hosts().len(), 2);
+    assert_eq!(uri.hosts()[1].port, Some(9093));
+    assert_eq!(uri.to_string(), "kafka://u:***@b1:9092,b2:9093/topic");
+}
+
+#[test]
+fn braces_protect_their_content() {
+    let uri = Uri::parse("sqlite:///all.db?table={{ topic[1] | default('a?b&c') }}&linger=1s").unwrap();
+    let options: Vec<_> = uri.options().collect();
+    assert_eq!(options[0], ("table", Some("{{ topic[1] | default('a?b&c') }}")));
+    assert_eq!(options[1], ("linger", Some("1s")));
+}
+
+#[test]
+fn no_error_repeats_a_password() {
+    for text in ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "nohost:99/?password=hunter2&x=%ff"] {
+        assert!(!refuse(text).contains("hunter2"), "{}", refuse(text));
+    }
+    let shown = redact("relay mqtt://joe:n@sty/hunter2@host/a password=\"hunter2 x\" ! b");
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn repeated_options_need_a_list() {
+    #[derive(Debug, Default, serde::Deserialize)]
+    #[serde(default)]
+    struct One {
+        qos: u8,
+    }
+    let mut options = Options::new("mqtt");
+    options.push("qos", Some("1"));
+    options.push("QOS", Some("1"));
+    let error = options.take::<One>().unwrap_err().to_string();
+    assert!(error.contains("\"qos\"") && error.contains("twice"), "{error}");
+    let mut options = Options::new("mqtt");
+    options.push("qos", Some("many"));
+    let error = options.take::<One>().unwrap_err().to_string();
+    assert!(error.contains("\"qos\"") && error.contains("\"many\""), "{error}");
+    assert_eq!(One::default().qos, 0);
+}

@@ -1,0 +1,117 @@
+//! When to try again: one schedule for connections, sinks and sources.
+
+use crate::{Class, Error};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The schedule: exponential from `min` to `max` with full jitter, reset after a healthy period.
+///
+/// Full jitter (each delay is uniform between zero and the exponential value) spreads the clients that lost a server at the same
+/// moment; see "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The first delay's upper end.
+    pub min: Duration,
+    /// The longest delay's upper end.
+    pub max: Duration,
+    /// A success that lasts so long starts the schedule anew.
+    pub healthy: Duration,
+    /// The fixed interval while an element is degraded (a config error after its first success).
+    pub degraded: Duration,
+    /// What a config error before the first success does.
+    pub startup: Startup,
+}
+
+impl Default for Retry {
+    /// 0.1 s to 30 s, healthy after 10 s, degraded every 30 s, startup `fail`.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            min: Duration::from_millis(100),
+            max: seconds(30),
+            healthy: seconds(10),
+            degraded: seconds(30),
+            startup: Startup::Fail,
+        }
+    }
+}
+
+/// What a config error before an element's first success does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Startup {
+    /// It ends the relay: a person is watching and can mend the request.
+    #[default]
+    Fail,
+    /// It is retried: a service that starts before its neighbours are set up.
+    Retry,
+}
+
+/// What to do after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Try again after this long.
+    Wait(Duration),
+    /// Give up: the error ends the relay.
+    GiveUp,
+}
+
+/// The state of one element's retries. Time is tokio's, so tests may pause it.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use lorry_core::{Backoff, Error, ErrorKind, Next, Retry};
+///
+/// let mut backoff = Backoff::new(Retry::default());
+/// let refused = Error::transient(ErrorKind::Connection, "connect", "refused");
+/// assert!(matches!(backoff.failed(&refused), Next::Wait(delay) if delay.as_millis() <= 100));
+/// assert!(matches!(backoff.failed(&refused), Next::Wait(delay) if delay.as_millis() <= 200));
+///
+/// let password = Error::config(ErrorKind::Auth, "connect", "wrong password");
+/// assert_eq!(backoff.failed(&password), Next::GiveUp);
+/// # });
+/// ```
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    retry: Retry,
+    exponent: u32,
+    succeeded: bool,
+    since: Option<Instant>,
+}
+
+impl Backoff {
+    /// At the beginning of the schedule.
+    pub fn new(retry: Retry) -> Self {
+        Self { retry, exponent: 0, succeeded: false, since: None }
+    }
+
+    /// Notes a success (connected, delivered). The schedule is reset once the success has lasted [`Retry::healthy`].
+    pub fn succeeded(&mut self) {
+        self.succeeded = true;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    /// Whether there was any success so far.
+    pub fn has_succeeded(&self) -> bool {
+        self.succeeded
+    }
+
+    /// Notes a failure and says what to do. Data errors are not for this schedule: they are treated like config errors.
+    pub fn failed(&mut self, error: &Error) -> Next {
+        if self.since.take().is_some_and(|since| since.elapsed() >= self.retry.healthy) {
+            self.exponent = 0;
+        }
+        match error.class() {
+            Class::Transient | Class::Ambiguous => Next::Wait(self.delay()),
+            Class::Config | Class::Data if self.succeeded || self.retry.startup == Startup::Retry => {
+                Next::Wait(self.retry.degraded)
+            }
+            Class::Config | Class::Data => Next::GiveUp,
+        }
+    }
+
+    fn delay(&mut self) -> Duration {
+        let ceiling = self.retry.min.saturating_mul(1 << self.exponent.min(20)).min(self.retry.max);
+        self.exponent = self.exponent.saturating_add(1);
+        ceiling.mul_f64(fastrand::f64())
+    }
+}
