@@ -7,6 +7,7 @@ pub mod ops;
 pub mod registry;
 pub mod relay;
 mod sync;
+mod template;
 #[cfg(feature = "tls")]
 pub mod tls;
 
@@ -15,3 +16,4 @@ pub use bytes::Bytes;
 pub use error::{Class, Error, ErrorKind, Result, did_you_mean};
 pub use message::{Address, Headers, Message, Meta, Properties, Timestamp, Value};
 pub use relay::{Backoff, Next, Retry};
+pub use template::Template;
