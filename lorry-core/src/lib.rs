@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod error;
+#[cfg(feature = "jq")]
+pub mod expr;
 pub mod flow;
 pub mod message;
 pub mod ops;
