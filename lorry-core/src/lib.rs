@@ -2,12 +2,15 @@
 
 mod ack;
 mod error;
+#[cfg(feature = "jq")]
+pub mod expr;
 pub mod flow;
 pub mod message;
 pub mod ops;
 pub mod registry;
 pub mod relay;
 mod sync;
+mod template;
 #[cfg(feature = "tls")]
 pub mod tls;
 
@@ -18,3 +21,4 @@ pub use error::{Class, Error, ErrorKind, Result, did_you_mean};
 pub use flow::{Branch, Input, Stream};
 pub use message::{Address, Headers, Message, Meta, Properties, Timestamp, Value};
 pub use relay::{Backoff, Next, OnError, Relay, Report, Retry, Running};
+pub use template::Template;
