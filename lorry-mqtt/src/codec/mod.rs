@@ -2,8 +2,9 @@
 //!
 //! A frame is cut by its fixed header first, and only then read; from there on *any* trouble means that the peer sent something
 //! malformed, never that bytes are missing. Packets that come with every message (PUBLISH and its acknowledgements) are read and
-//! written here, as slices of the read buffer; so are those that rumqttc's codec cannot read or gets wrong: DISCONNECT, AUTH,
-//! SUBSCRIBE, SUBACK, UNSUBACK. What is left to it (CONNECT, CONNACK, UNSUBSCRIBE) is checked before and after.
+//! written here, as slices of the read buffer; so are those that rumqttc's codec cannot read (DISCONNECT, AUTH), gives up at an
+//! unknown code (SUBACK, UNSUBACK) or does not check (SUBSCRIBE). What is left to it (CONNECT, CONNACK, UNSUBSCRIBE) is checked
+//! before and after.
 //!
 //! Both versions refuse what the specification calls malformed: reserved flags, properties twice or in the wrong packet, text that
 //! is not UTF-8 or holds U+0000, topics with wildcards. What is unknown but harmless, such as a reason code, is kept as it is.

@@ -1,5 +1,4 @@
-//! SUBSCRIBE, SUBACK and UNSUBACK. By hand: rumqttc loses its place in a SUBSCRIBE of version 5 that has a subscription identifier
-//! before other properties, and refuses reason codes that it does not know.
+//! SUBSCRIBE, SUBACK and UNSUBACK. By hand: rumqttc refuses reason codes that it does not know and takes reserved bits for granted.
 
 use super::properties::{self, read_detail, write_details};
 use super::read::Reader;
