@@ -34,7 +34,13 @@ struct Open {
 
 impl Batches {
     /// A batch of `len` messages, of which those at these indices are being published; the others have failed already.
-    pub(super) fn open(&mut self, len: usize, indices: impl Iterator<Item = usize>, failures: Vec<Failure>, reply: Reply) -> u64 {
+    pub(super) fn open(
+        &mut self,
+        len: usize,
+        indices: impl Iterator<Item = usize>,
+        failures: Vec<Failure>,
+        reply: Reply,
+    ) -> u64 {
         let mut waiting = vec![false; len];
         let mut left = 0;
         for index in indices {

@@ -87,9 +87,11 @@ impl Endpoint {
 fn classed(error: io::Error) -> Error {
     let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let (kind, class) = match cause {
-        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_) | rustls::Error::NoCertificatesPresented) => {
-            (ErrorKind::Auth, Class::Config)
-        }
+        Some(
+            rustls::Error::InvalidCertificate(_)
+            | rustls::Error::AlertReceived(_)
+            | rustls::Error::NoCertificatesPresented,
+        ) => (ErrorKind::Auth, Class::Config),
         Some(rustls::Error::InvalidMessage(_)) => (ErrorKind::Malformed, Class::Config),
         Some(_) => (ErrorKind::Connection, Class::Config),
         None => (ErrorKind::Connection, Class::Transient),

@@ -34,7 +34,12 @@ pub(crate) struct Hold {
 /// What the task is told.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Publish { len: usize, publishes: Vec<(usize, Publish)>, failures: Vec<Failure>, reply: Reply },
+    Publish {
+        len: usize,
+        publishes: Vec<(usize, Publish)>,
+        failures: Vec<Failure>,
+        reply: Reply,
+    },
     Settled(Vec<Settled>),
     /// The queue of arrivals was emptied.
     Taken,
@@ -225,7 +230,11 @@ impl Task {
     fn ended(&mut self, error: Error, by_peer: bool) -> (Error, bool) {
         let logged_in = self.session.is_logged_in();
         let lane = LaneId(self.session.generation());
-        let lost = Error::transient(ErrorKind::Connection, "publish", "the connection was lost before the message was written");
+        let lost = Error::transient(
+            ErrorKind::Connection,
+            "publish",
+            "the connection was lost before the message was written",
+        );
         for token in self.session.take_written() {
             self.batches.answered((token, Err(lost.clone())));
         }

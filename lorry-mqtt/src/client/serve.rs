@@ -287,14 +287,18 @@ impl Task {
 
     fn broken(&self, error: std::io::Error) -> Ending {
         use std::io::ErrorKind as Io;
-        let by_peer = matches!(error.kind(), Io::ConnectionReset | Io::BrokenPipe | Io::UnexpectedEof | Io::ConnectionAborted);
+        let by_peer =
+            matches!(error.kind(), Io::ConnectionReset | Io::BrokenPipe | Io::UnexpectedEof | Io::ConnectionAborted);
         let error = Error::from(error).classed(Class::Transient);
         Ending::Lost { error, by_peer }
     }
 
     /// Tells a server of version 5 why we leave: it breaks the protocol.
     async fn explain(&mut self, at: &mut Serving, connection: &mut Connection, error: &Error) {
-        if error.kind() == ErrorKind::Malformed && at.outbox.version == crate::packet::Version::V5 && self.session.is_logged_in() {
+        if error.kind() == ErrorKind::Malformed
+            && at.outbox.version == crate::packet::Version::V5
+            && self.session.is_logged_in()
+        {
             let goodbye = Disconnect::new(crate::packet::Reason::PROTOCOL_ERROR);
             if at.outbox.put(&Packet::Disconnect(goodbye)).is_ok() {
                 write_out(&mut at.outbox.buffer, connection).await;

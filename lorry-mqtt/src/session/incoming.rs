@@ -60,7 +60,8 @@ impl Incoming {
         let bytes = publish.payload.len() + publish.topic.len();
         let number = self.first + self.arrivals.len() as u64;
         self.bytes += bytes;
-        self.arrivals.push_back(Arrival { packet_id: publish.packet_id, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
+        self.arrivals
+            .push_back(Arrival { packet_id: publish.packet_id, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
         Ok(number)
     }
 

@@ -31,10 +31,6 @@ impl KeepAlive {
         Self { interval, sent: now, heard: now, pinged: None, paused: false }
     }
 
-    pub(crate) fn set_interval(&mut self, seconds: u16) {
-        self.interval = (seconds > 0).then(|| Duration::from_secs(seconds.into()));
-    }
-
     pub(crate) fn sent(&mut self, now: Instant) {
         self.sent = now;
     }

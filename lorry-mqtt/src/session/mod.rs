@@ -180,7 +180,10 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
     /// The connections end as if another client of our id threw us out again and again.
     pub(crate) fn assume_taken_over(&mut self) -> Error {
         self.taken_over = true;
-        error::taken_over(self.client_id(), "the server ended three connections within 10 s: another client seems to use the same client id")
+        error::taken_over(
+            self.client_id(),
+            "the server ended three connections within 10 s: another client seems to use the same client id",
+        )
     }
 
     /// A connection stands: greets the server.
@@ -267,7 +270,10 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         if let Some(assigned) = &properties.assigned_client_id {
             self.setup.client_id = Text::from(assigned.as_str());
         }
-        if self.version == Version::V4 && self.setup.version == Version::V5 && !std::mem::replace(&mut self.warned, true) {
+        if self.version == Version::V4
+            && self.setup.version == Version::V5
+            && !std::mem::replace(&mut self.warned, true)
+        {
             tracing::warn!("the server speaks MQTT 3.1.1 only; going on with that (version=3.1.1 avoids the detour)");
         }
         self.accepted = true;

@@ -142,15 +142,17 @@ impl<T: Copy> Outgoing<T> {
             _ => 0,
         };
         let sent = (self.unsent - self.first) as usize;
-        let candidates = self.entries.iter().take(sent).enumerate().filter_map(|(at, entry)| Some((at, entry.as_ref()?)));
+        let candidates =
+            self.entries.iter().take(sent).enumerate().filter_map(|(at, entry)| Some((at, entry.as_ref()?)));
         let (at, _) = candidates.max_by_key(|(_, entry)| size(&entry.packet))?;
         let entry = self.entries[at].take()?;
         if let Packet::Publish(publish) = &entry.packet {
             self.by_id.remove(&publish.packet_id);
         }
-        let error = Error::data(ErrorKind::TooLarge, "publish", "the server ended the connection: packet too large (0x95)")
-            .with("topic", topic(&entry.packet))
-            .with("bytes", size(&entry.packet));
+        let error =
+            Error::data(ErrorKind::TooLarge, "publish", "the server ended the connection: packet too large (0x95)")
+                .with("topic", topic(&entry.packet))
+                .with("bytes", size(&entry.packet));
         self.in_flight = self.in_flight.saturating_sub(1);
         self.forget_answered();
         Some((entry.token, Err(error)))
