@@ -60,6 +60,16 @@ pub struct Login {
 }
 
 impl Args {
+    /// From an address and further options, outside a registry: for a connector's own builder, which takes an address as text and so
+    /// has its options checked in one place. Values that need a [`Resolver`] are refused.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::ErrorKind::Usage): a malformed address, an option given both ways.
+    pub fn parse(address: &str, properties: &[(String, String)]) -> Result<Self> {
+        let uri = Uri::parse(address)?;
+        Self::new(&uri.scheme().to_owned(), uri, properties, None, false)
+    }
+
     /// From an address and further options (launch properties), which may not repeat those of the address.
     pub(crate) fn new(
         subject: &str,
@@ -152,8 +162,11 @@ impl Args {
         Ok(login)
     }
 
-    /// Declares that nothing else is expected; the registry calls it after every maker.
-    pub(crate) fn finish(&self) -> Result<()> {
+    /// Declares that nothing else is expected. The registry calls it after every maker.
+    ///
+    /// # Errors
+    /// The first option that nobody took.
+    pub fn finish(&self) -> Result<()> {
         self.options.finish()
     }
 }

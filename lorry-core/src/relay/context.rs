@@ -44,10 +44,13 @@ pub struct Context {
     pub retry: Retry,
     /// Where the element says how it is doing.
     pub status: Status,
+    /// Whether the relay ends at the first message that is refused (the policy `stop`). A sink with transactions then commits only
+    /// what precedes that message in its batch, and answers for the rest with a transient error; else it commits all that is good.
+    pub stop_on_refusal: bool,
 }
 
 impl Context {
-    /// A context for an element outside a relay: unnamed, state in memory, default schedule. For tests and one-shot use.
+    /// A context for an element outside a relay: unnamed, state in memory, default schedule and policy. For tests and one-shot use.
     pub fn detached(element: impl Into<Arc<str>>) -> Self {
         let element = element.into();
         Self {
@@ -56,6 +59,7 @@ impl Context {
             state: Arc::new(MemoryState::default()),
             retry: Retry::default(),
             status: Status::new(element.clone()),
+            stop_on_refusal: true,
             element,
         }
     }
