@@ -2,6 +2,8 @@
 
 mod cells;
 mod database;
+#[cfg(feature = "diesel")]
+mod diesel_sink;
 mod kinds;
 mod options;
 #[cfg(feature = "postgres")]
@@ -11,4 +13,6 @@ mod sqlite;
 mod table;
 mod writer;
 
+#[cfg(feature = "diesel")]
+pub use diesel_sink::{AsyncInsert, DieselSink};
 pub use options::{Evolve, IfExists, SqlOptions};
