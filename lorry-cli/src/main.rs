@@ -2,10 +2,15 @@
 
 mod args;
 mod commands;
+mod drive;
 mod exit;
 mod logging;
 mod output;
 mod registry;
+mod report;
+mod signals;
+mod state;
+mod status;
 mod terminal;
 
 use args::{Cli, Command};
@@ -35,11 +40,15 @@ fn fail(line: &str, code: u8) -> ExitCode {
 fn run(cli: Cli) -> Outcome {
     let terminal = logging::install(cli.log);
     match cli.command {
+        Command::Relay(args) => commands::relay::run(&args, &terminal),
+        Command::Launch(args) => commands::launch::run(&args, &terminal),
+        Command::Check(args) => commands::check::run(&args),
+        Command::Publish(args) => commands::publish::run(&args, &terminal),
+        Command::Demo(args) => commands::demo::run(&args),
         Command::Inspect(args) => commands::inspect::run(&args),
         Command::Info => commands::info::run(),
         Command::Completions { shell } => commands::completions::run(shell),
         Command::Man { command } => commands::man::run(command.as_deref()),
-        _ => Ok(()),
     }
 }
 
