@@ -22,6 +22,10 @@ impl Group {
         self.tokens.len()
     }
 
+    pub(super) fn is_of_a_lane(&self) -> bool {
+        self.tokens.iter().any(Token::is_of_a_lane)
+    }
+
     pub(super) fn resolve(self: Arc<Self>, outcome: Outcome, error: Option<Error>) {
         if let Some(error) = error {
             self.announce(outcome, &error);

@@ -113,6 +113,15 @@ impl Token {
         matches!(self.0, Inner::Void)
     }
 
+    /// Whether a source waits for it, rather than a caller of `emit` or nobody.
+    pub(crate) fn is_of_a_lane(&self) -> bool {
+        match &self.0 {
+            Inner::Void => false,
+            Inner::One(run, _) => run.at().is_some(),
+            Inner::Many(group) => group.is_of_a_lane(),
+        }
+    }
+
     pub(super) fn resolve(mut self, outcome: Outcome, error: Option<Error>) {
         match std::mem::take(&mut self.0) {
             Inner::Void => {}

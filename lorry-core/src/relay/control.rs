@@ -136,6 +136,7 @@ impl Control {
             state: self.settings.state.clone(),
             retry: self.settings.retry,
             status,
+            stop_on_refusal: self.settings.on_error == OnError::Stop,
         }
     }
 

@@ -355,7 +355,11 @@ impl<T: Send + Sync + 'static> Driver<T> {
         for (index, token) in tokens.into_iter().enumerate() {
             match failures.next_if(|failure| failure.index == index) {
                 None => token.delivered(),
-                Some(failure) if failure.error.class() == Class::Data => token.reject(failure.error),
+                Some(failure) if failure.error.class() == Class::Data => {
+                    // Under `stop` the relay ends here. Its source will say so; but nothing more may be sent meanwhile.
+                    self.fatal |= self.context.stop_on_refusal && token.is_of_a_lane();
+                    token.reject(failure.error);
+                }
                 Some(failure) => {
                     first.get_or_insert(failure.error);
                     indices.push(index);
