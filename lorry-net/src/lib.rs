@@ -1,14 +1,16 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(any(feature = "stdio", feature = "file", feature = "test", feature = "null"))]
+#[cfg(any(feature = "stdio", feature = "file", feature = "exec", feature = "test", feature = "null"))]
 mod error;
-#[cfg(any(feature = "stdio", feature = "file"))]
+#[cfg(any(feature = "stdio", feature = "file", feature = "exec"))]
 mod framing;
-#[cfg(any(feature = "stdio", feature = "file"))]
+#[cfg(any(feature = "stdio", feature = "file", feature = "exec"))]
 mod reader;
-#[cfg(any(feature = "stdio", feature = "file"))]
+#[cfg(any(feature = "stdio", feature = "file", feature = "exec"))]
 mod writer;
 
+#[cfg(feature = "exec")]
+pub mod exec;
 #[cfg(feature = "file")]
 pub mod file;
 #[cfg(feature = "null")]
@@ -18,7 +20,7 @@ pub mod stdio;
 #[cfg(feature = "test")]
 pub mod test;
 
-#[cfg(any(feature = "stdio", feature = "file"))]
+#[cfg(any(feature = "stdio", feature = "file", feature = "exec"))]
 pub use framing::Format;
 
 use lorry_core::registry::Registry;
@@ -32,6 +34,8 @@ use lorry_core::registry::Registry;
 /// assert!(registry.source("test://?count=3").is_ok());
 /// ```
 pub fn register(registry: &mut Registry) {
+    #[cfg(feature = "exec")]
+    exec::register(registry);
     #[cfg(feature = "file")]
     file::register(registry);
     #[cfg(feature = "null")]
