@@ -1,7 +1,7 @@
 //! Source and sink against a real mosquitto.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use lorry_core::relay::{Batch, Context, Event, Identity, LaneId, Position, Receipt, Settled, Sink, Source};
+use lorry_core::relay::{Batch, Context, Event, Identity, LaneId, Position, Receipt, Settled, Sink, Source, Status};
 use lorry_core::tls::TlsOptions;
 use lorry_core::{Class, Error, ErrorKind, Message};
 use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol};
@@ -27,8 +27,11 @@ async fn open_source(options: MqttOptions, context: Context) -> MqttSource {
 }
 
 async fn open_sink(options: MqttOptions) -> MqttSink {
+    open_sink_with(options, Context::detached("mqttsink0")).await
+}
+
+async fn open_sink_with(options: MqttOptions, mut context: Context) -> MqttSink {
     let mut sink = MqttSink::new(options);
-    let mut context = Context::detached("mqttsink0");
     context.retry.max = Duration::from_millis(200);
     within(sink.open(context)).await.unwrap();
     sink
@@ -152,15 +155,26 @@ async fn an_unnamed_source_leaves_nothing_behind() {
 #[ignore = "needs mosquitto"]
 async fn a_killed_server_costs_neither_source_nor_sink_a_message() {
     let mut broker = Mosquitto::start(MosquittoOptions::default().save_each_change());
-    let mut source = open_source(options(&broker).topic("k/#"), named("killed", "mqttsrc0")).await;
-    let mut sink = open_sink(options(&broker).topic("k/x")).await;
+    let (reading, writing) = (named("killed", "mqttsrc0"), Context::detached("mqttsink0"));
+    let elements = [reading.status.clone(), writing.status.clone()];
+    let mut source = open_source(options(&broker).topic("k/#"), reading).await;
+    let mut sink = open_sink_with(options(&broker).topic("k/x"), writing).await;
     const EACH: usize = 50;
     let mut seen = BTreeSet::new();
     for round in 0..4 {
         let numbers = round * EACH..(round + 1) * EACH;
         let receipt = send(&mut sink, numbers.map(|n| Message::new(n.to_string())).collect()).await;
         // In mid-flow; what is confirmed is on disk (save_each_change), what is not is published again.
+        let before = elements.each_ref().map(Status::retries);
         broker.kill9();
+        // Until both have found it gone: a server that is back at once looks like another client of the same id.
+        let gone = || elements.iter().zip(before).all(|(element, before)| element.retries() >= before + 2);
+        within(async {
+            while !gone() {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
+        })
+        .await;
         broker.restart();
         within(receipt).await.unwrap();
         while seen.len() < (round + 1) * EACH {
@@ -240,9 +254,6 @@ async fn tls_verifies_the_server_and_shows_a_client_certificate() {
     receipt.await.unwrap();
     assert_eq!((received[0].bytes(), received[1].text()), (&big[..], Some("secret")));
     let error = fail_of(MqttSource::new(with(&others.ca))).await;
-    assert_eq!(error.class(), Class::Config, "{error}");
-    let plain = MqttOptions::new("localhost").port(broker.port()).topic("t").tls(TlsOptions::default());
-    let error = fail_of(MqttSource::new(plain)).await;
     assert_eq!(error.class(), Class::Config, "{error}");
     std::fs::remove_dir_all(dir).unwrap();
 }
