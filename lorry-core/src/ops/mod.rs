@@ -3,6 +3,7 @@
 mod batch;
 mod filter;
 mod flat_map;
+mod json;
 mod map;
 mod try_map;
 

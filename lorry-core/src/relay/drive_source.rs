@@ -118,7 +118,7 @@ impl<T: Send + 'static> Driver<T> {
             if limit == 0 || self.surplus.is_some() {
                 tokio::select! {
                     () = self.state.ledger.progress.notified() => exact = true,
-                    () = room(&self.queue) => {}
+                    () = room(&self.queue), if self.queue.room() == 0 => {}
                     () = &mut stopped => {}
                 }
                 continue;
