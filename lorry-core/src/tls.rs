@@ -52,7 +52,9 @@ impl TlsOptions {
             builder.with_root_certificates(self.roots()?)
         };
         let mut config = match self.identity()? {
-            Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| trouble("use the own certificate", &error))?,
+            Some((chain, key)) => {
+                builder.with_client_auth_cert(chain, key).map_err(|error| trouble("use the own certificate", &error))?
+            }
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
@@ -78,7 +80,8 @@ impl TlsOptions {
                 builder.with_client_cert_verifier(verifier)
             }
         };
-        let config = builder.with_single_cert(chain, key).map_err(|error| trouble("use the own certificate", &error))?;
+        let config =
+            builder.with_single_cert(chain, key).map_err(|error| trouble("use the own certificate", &error))?;
         Ok(Arc::new(config))
     }
 
@@ -87,14 +90,20 @@ impl TlsOptions {
         match &self.ca {
             Some(path) => {
                 for certificate in certificates(path)? {
-                    roots.add(certificate).map_err(|error| trouble("trust the CA", &error).with("file", path.display()))?;
+                    roots
+                        .add(certificate)
+                        .map_err(|error| trouble("trust the CA", &error).with("file", path.display()))?;
                 }
             }
             None => {
                 roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
                 if roots.is_empty() {
-                    return Err(Error::config(ErrorKind::NotFound, "set up TLS", "the system has no certificate authorities")
-                        .hint("name a PEM file with ca="));
+                    return Err(Error::config(
+                        ErrorKind::NotFound,
+                        "set up TLS",
+                        "the system has no certificate authorities",
+                    )
+                    .hint("name a PEM file with ca="));
                 }
             }
         }

@@ -1,1 +1,57 @@
 #![doc = include_str!("../README.md")]
+//!
+#![doc = include_str!("docs.md")]
+
+mod client;
+pub mod codec;
+mod error;
+mod mapping;
+mod options;
+pub mod packet;
+mod session;
+mod sink;
+mod source;
+pub mod topic;
+
+pub use options::{ClientOptions, MqttOptions, Protocol, Retain, SinkOptions, SourceOptions};
+pub use sink::MqttSink;
+pub use source::MqttSource;
+
+use lorry_core::registry::{ElementSpec, Login, Registry};
+use lorry_core::tls::TlsOptions;
+
+/// Adds `mqttsrc` and `mqttsink` for the schemes `mqtt` and `mqtts`.
+///
+/// ```
+/// let mut registry = lorry_core::registry::Registry::new();
+/// lorry_mqtt::register(&mut registry);
+/// registry.source("mqtt://localhost/sensors/#")?;
+/// # Ok::<(), lorry_core::Error>(())
+/// ```
+pub fn register(registry: &mut Registry) {
+    let source = ElementSpec::source("mqttsrc", |args| {
+        MqttOptions::take_source(args).map(|options| Box::new(MqttSource::new(options)) as _)
+    });
+    registry.add(
+        source
+            .schemes(&["mqtt", "mqtts"])
+            .about("subscribes to topics of an MQTT server")
+            .docs(include_str!("docs.md"))
+            .options::<ClientOptions>()
+            .options::<SourceOptions>()
+            .options::<Login>()
+            .options::<TlsOptions>(),
+    );
+    let sink = ElementSpec::sink("mqttsink", |args| {
+        MqttOptions::take_sink(args).map(|options| Box::new(MqttSink::new(options)) as _)
+    });
+    registry.add(
+        sink.schemes(&["mqtt", "mqtts"])
+            .about("publishes to an MQTT server")
+            .docs(include_str!("docs.md"))
+            .options::<ClientOptions>()
+            .options::<SinkOptions>()
+            .options::<Login>()
+            .options::<TlsOptions>(),
+    );
+}

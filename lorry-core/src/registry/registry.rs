@@ -166,11 +166,13 @@ impl Registry {
         }
         // A driver suffix as SQLAlchemy has it: accepted and ignored.
         if let Some((base, _)) = scheme.split_once('+')
-            && let Some(spec) = self.by_scheme(base).into_iter().find(|spec| spec.role == role && spec.name == "sqlsink")
+            && let Some(spec) =
+                self.by_scheme(base).into_iter().find(|spec| spec.role == role && spec.name == "sqlsink")
         {
             return Ok(spec);
         }
-        let known: Vec<_> = self.elements().filter(|spec| spec.role == role).flat_map(|spec| spec.schemes).copied().collect();
+        let known: Vec<_> =
+            self.elements().filter(|spec| spec.role == role).flat_map(|spec| spec.schemes).copied().collect();
         let error = Error::usage(format!("unknown scheme {scheme:?}")).with("address", uri);
         Err(match did_you_mean(scheme, known.iter().copied()) {
             Some(near) => error.hint(format!("did you mean {near:?}?")),
@@ -180,5 +182,6 @@ impl Registry {
 }
 
 fn is_of_scheme(text: &str, scheme: &str) -> bool {
-    text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) && text[scheme.len()..].starts_with(':')
+    text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        && text[scheme.len()..].starts_with(':')
 }

@@ -44,10 +44,13 @@ pub struct Context {
     pub retry: Retry,
     /// Where the element says how it is doing.
     pub status: Status,
+    /// Whether the relay ends at the first message that is refused (the policy `stop`). A sink with transactions then commits only
+    /// what precedes that message in its batch, and answers for the rest with a transient error; else it commits all that is good.
+    pub stop_on_refusal: bool,
 }
 
 impl Context {
-    /// A context for an element outside a relay: unnamed, state in memory, default schedule. For tests and one-shot use.
+    /// A context for an element outside a relay: unnamed, state in memory, default schedule and policy. For tests and one-shot use.
     pub fn detached(element: impl Into<Arc<str>>) -> Self {
         let element = element.into();
         Self {
@@ -56,6 +59,7 @@ impl Context {
             state: Arc::new(MemoryState::default()),
             retry: Retry::default(),
             status: Status::new(element.clone()),
+            stop_on_refusal: true,
             element,
         }
     }
@@ -155,6 +159,19 @@ impl Status {
             }
             _ => tracing::info!(element = %self.0.element, "connected"),
         }
+    }
+
+    /// The element is open. For elements without a connection of their own to report on: they are up, and nothing is logged.
+    pub fn ready(&self) {
+        let mut state = lock(&self.0.state);
+        if matches!(*state, State::Idle) {
+            *state = State::Up;
+        }
+    }
+
+    /// Whether the last that was heard of it is a failure.
+    pub fn is_down(&self) -> bool {
+        matches!(*lock(&self.0.state), State::Retrying(_) | State::Degraded(_))
     }
 
     /// The element lost or did not reach its peer and tries again after `delay`.

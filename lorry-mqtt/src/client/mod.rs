@@ -1,0 +1,323 @@
+//! The connection as a task of its own: it connects, reads, writes, pings and comes back, whether or not anybody polls the source or
+//! sink that owns it.
+
+mod batches;
+mod connect;
+mod drops;
+mod serve;
+mod wire;
+
+pub(crate) use batches::{Reply, Token};
+pub(crate) use connect::Endpoint;
+
+use crate::packet::Publish;
+use crate::session::{Session, Setup};
+use batches::Batches;
+use connect::Connection;
+use drops::Drops;
+use lorry_core::relay::{Failure, LaneId, Settled, Status};
+use lorry_core::{Backoff, Error, ErrorKind, Message, Next, Result, Retry};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+/// How much a client may hold that is not settled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Hold {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) message_size: usize,
+}
+
+/// What the task is told.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Publish {
+        len: usize,
+        publishes: Vec<(usize, Publish)>,
+        failures: Vec<Failure>,
+        reply: Reply,
+    },
+    Settled(Vec<Settled>),
+    /// The queue of arrivals was emptied.
+    Taken,
+    Close(oneshot::Sender<()>),
+}
+
+/// What the task hands to its source.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    /// Messages by arrival, and the number of the first.
+    Messages(LaneId, u64, Vec<Message>),
+    Lost(LaneId),
+    /// A message that cannot be taken.
+    Unfit(Error),
+}
+
+/// How far the task has come.
+#[derive(Clone, Debug)]
+enum Progress {
+    Beginning,
+    Up,
+    Ended(Error),
+}
+
+/// The task, from outside. Dropping it ends the connection at once.
+#[derive(Debug)]
+pub(crate) struct Client {
+    commands: mpsc::UnboundedSender<Command>,
+    progress: watch::Receiver<Progress>,
+    task: JoinHandle<()>,
+}
+
+/// The queue of arrivals, from the source's side.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    deliveries: mpsc::UnboundedReceiver<Delivery>,
+    queued: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+/// The same from the task's side.
+#[derive(Debug)]
+struct Arrivals {
+    deliveries: mpsc::UnboundedSender<Delivery>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl Client {
+    /// Starts the task. What arrives goes to the inbox.
+    pub(crate) fn spawn(endpoint: Endpoint, setup: Setup, hold: Hold, retry: Retry, status: Status) -> (Self, Inbox) {
+        let (commands, orders) = mpsc::unbounded_channel();
+        let (reached, progress) = watch::channel(Progress::Beginning);
+        let (deliveries, inbox) = mpsc::unbounded_channel();
+        let queued = Arc::new(AtomicUsize::new(0));
+        let arrivals = Arrivals { deliveries, queued: queued.clone() };
+        let task = Task {
+            endpoint,
+            session: Session::new(setup),
+            hold,
+            status,
+            backoff: Backoff::new(retry),
+            drops: Drops::default(),
+            orders,
+            arrivals,
+            batches: Batches::default(),
+            progress: reached,
+        };
+        let task = tokio::spawn(task.run());
+        (Self { commands, progress, task }, Inbox { deliveries: inbox, queued, limit: hold.messages })
+    }
+
+    /// Waits for the first login.
+    ///
+    /// # Errors
+    /// It was given up.
+    pub(crate) async fn ready(&mut self) -> Result<()> {
+        let progress = self.progress.wait_for(|progress| !matches!(progress, Progress::Beginning)).await;
+        match progress.as_deref() {
+            Ok(Progress::Ended(error)) => Err(error.clone()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(ended()),
+        }
+    }
+
+    /// Why the task has ended.
+    pub(crate) fn verdict(&self) -> Error {
+        match &*self.progress.borrow() {
+            Progress::Ended(error) => error.clone(),
+            _ => ended(),
+        }
+    }
+
+    /// Hands a command over.
+    ///
+    /// # Errors
+    /// The task has ended; why.
+    pub(crate) fn tell(&self, command: Command) -> Result<()> {
+        self.commands.send(command).map_err(|_| self.verdict())
+    }
+
+    /// Ends the connection gracefully: what was told before is written first.
+    pub(crate) async fn close(self) {
+        let (reply, done) = oneshot::channel();
+        if self.commands.send(Command::Close(reply)).is_ok() {
+            let _ = done.await;
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Inbox {
+    /// The next delivery; `None` when the task has ended. Cancelling loses nothing.
+    pub(crate) async fn next(&mut self) -> Option<Delivery> {
+        self.deliveries.recv().await
+    }
+
+    /// Notes that messages were taken for good. Whether the task should hear of it: it may have stopped reading.
+    pub(crate) fn took(&self, messages: usize) -> bool {
+        let before = self.queued.fetch_sub(messages, Ordering::AcqRel);
+        before >= self.limit && before - messages < self.limit
+    }
+}
+
+fn ended() -> Error {
+    Error::transient(ErrorKind::Closed, "", "the MQTT connection has been closed")
+}
+
+/// Why a connection is over.
+enum Ending {
+    /// `close` was called, or nobody is there any more.
+    Closed,
+    /// Something went wrong; whether the server had accepted us, and whether it was the server that hung up.
+    Lost { error: Error, by_peer: bool },
+}
+
+struct Task {
+    endpoint: Endpoint,
+    session: Session<Token>,
+    hold: Hold,
+    status: Status,
+    backoff: Backoff,
+    drops: Drops,
+    orders: mpsc::UnboundedReceiver<Command>,
+    arrivals: Arrivals,
+    batches: Batches,
+    progress: watch::Sender<Progress>,
+}
+
+impl Task {
+    async fn run(mut self) {
+        self.status.connecting();
+        loop {
+            let ending = match self.connect().await {
+                Some(Ok(connection)) => self.serve(connection).await,
+                Some(Err(error)) => {
+                    self.drops.clear();
+                    Ending::Lost { error, by_peer: false }
+                }
+                None => Ending::Closed,
+            };
+            let (error, at_once) = match ending {
+                Ending::Closed => break,
+                Ending::Lost { error, by_peer } => self.ended(error, by_peer),
+            };
+            let delay = match self.backoff.failed(&error) {
+                _ if at_once => Duration::ZERO,
+                Next::Wait(_) if self.session.is_taken_over() => return self.give_up(error),
+                Next::Wait(delay) => delay,
+                Next::GiveUp => return self.give_up(error),
+            };
+            if !at_once {
+                self.tell(&error, delay);
+            }
+            if !self.wait(delay).await {
+                break;
+            }
+        }
+        self.batches.fail_all(&ended());
+        self.status.ended();
+    }
+
+    /// The books after a connection: the error that counts, and whether to try again at once.
+    fn ended(&mut self, error: Error, by_peer: bool) -> (Error, bool) {
+        let logged_in = self.session.is_logged_in();
+        let lane = LaneId(self.session.generation());
+        let lost = Error::transient(
+            ErrorKind::Connection,
+            "publish",
+            "the connection was lost before the message was written",
+        );
+        for token in self.session.take_written() {
+            self.batches.answered((token, Err(lost.clone())));
+        }
+        for outcome in self.session.take_failed() {
+            self.batches.answered(outcome);
+        }
+        let fought = logged_in && self.drops.note(self.session.version(), by_peer);
+        let at_once = self.session.ended(by_peer);
+        if logged_in {
+            let _ = self.arrivals.deliveries.send(Delivery::Lost(lane));
+        }
+        match fought {
+            true => (self.session.assume_taken_over(), false),
+            false => (error, at_once),
+        }
+    }
+
+    fn tell(&self, error: &Error, delay: Duration) {
+        use lorry_core::Class;
+        match error.class() {
+            Class::Config | Class::Data => self.status.degraded(error, delay),
+            Class::Transient | Class::Ambiguous => self.status.retrying(error, delay),
+        }
+    }
+
+    fn give_up(mut self, error: Error) {
+        self.batches.fail_all(&error);
+        self.status.ended();
+        // The source's queue closes with this task; whoever finds it closed asks for this.
+        self.progress.send_replace(Progress::Ended(error));
+    }
+
+    /// A connection; `None` when it was closed meanwhile.
+    async fn connect(&mut self) -> Option<Result<Connection>> {
+        let Self { endpoint, orders, session, batches, .. } = self;
+        let mut connecting = std::pin::pin!(endpoint.connect());
+        loop {
+            tokio::select! {
+                connection = &mut connecting => return Some(connection),
+                order = orders.recv() => if !offline(order, session, batches) { return None },
+            }
+        }
+    }
+
+    /// Waits without a connection. Says whether to go on.
+    async fn wait(&mut self, delay: Duration) -> bool {
+        let mut sleep = std::pin::pin!(tokio::time::sleep(delay));
+        loop {
+            tokio::select! {
+                () = &mut sleep => return true,
+                order = self.orders.recv() => if !offline(order, &mut self.session, &mut self.batches) { return false },
+            }
+        }
+    }
+}
+
+/// A command while there is no connection. Says whether to go on.
+fn offline(order: Option<Command>, session: &mut Session<Token>, batches: &mut Batches) -> bool {
+    match order {
+        Some(Command::Publish { len, publishes, failures, reply }) => {
+            hand_over(session, batches, len, publishes, failures, reply);
+            true
+        }
+        // What arrived on a connection that is gone is void with it.
+        Some(Command::Settled(_) | Command::Taken) => true,
+        Some(Command::Close(reply)) => {
+            let _ = reply.send(());
+            false
+        }
+        None => false,
+    }
+}
+
+fn hand_over(
+    session: &mut Session<Token>,
+    batches: &mut Batches,
+    len: usize,
+    publishes: Vec<(usize, Publish)>,
+    failures: Vec<Failure>,
+    reply: Reply,
+) {
+    let batch = batches.open(len, publishes.iter().map(|(index, _)| *index), failures, reply);
+    for (index, publish) in publishes {
+        session.publish(Batches::token(batch, index), publish);
+    }
+}

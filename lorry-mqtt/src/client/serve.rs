@@ -1,0 +1,357 @@
+//! One connection, from CONNECT to its end.
+
+use super::connect::PATIENCE;
+use super::wire::Outbox;
+use super::{Command, Connection, Delivery, Ending, Progress, Task, ended, hand_over};
+use crate::codec;
+use crate::mapping::Inbound;
+use crate::packet::{Disconnect, Packet};
+use crate::session::{Due, Event, KeepAlive, Wire};
+use bytes::{Buf, BytesMut};
+use lorry_core::relay::{LaneId, Settled};
+use lorry_core::{Class, Error, ErrorKind, Message, Result};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// Room for each read. Payloads are slices of this.
+const READ: usize = 64 << 10;
+/// Messages handed over at once.
+const CHUNK: usize = 256;
+/// How long the farewell may take.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// The state of one connection beside the session's.
+struct Serving {
+    inbox: BytesMut,
+    outbox: Outbox,
+    /// Written, perhaps not flushed.
+    unflushed: bool,
+    alive: KeepAlive,
+    /// By when the server must have answered CONNECT and SUBSCRIBE.
+    ready_by: Option<Instant>,
+    inbound: Inbound,
+    /// Messages read in this turn, and the number of the first.
+    batch: Vec<Message>,
+    batch_first: u64,
+    paused: bool,
+}
+
+impl Task {
+    pub(super) async fn serve(&mut self, mut connection: Connection) -> Ending {
+        let now = Instant::now();
+        let limits = self.session.limits();
+        let mut at = Serving {
+            inbox: BytesMut::new(),
+            outbox: Outbox { version: self.session.version(), buffer: BytesMut::new(), limits },
+            unflushed: false,
+            alive: KeepAlive::new(0, now),
+            ready_by: Some(now + PATIENCE),
+            inbound: Inbound::default(),
+            batch: Vec::new(),
+            batch_first: 0,
+            paused: false,
+        };
+        if let Err(error) = self.session.start(&mut at.outbox) {
+            return Ending::Lost { error, by_peer: false };
+        }
+        let ending = self.turns(&mut at, &mut connection).await;
+        self.flush_batch(&mut at);
+        ending
+    }
+
+    async fn turns(&mut self, at: &mut Serving, connection: &mut Connection) -> Ending {
+        let mut sleep = std::pin::pin!(tokio::time::sleep(PATIENCE));
+        loop {
+            // Nothing in this loop awaits but the select: what a turn brings goes out in one write.
+            let closing = match self.turn(at) {
+                Ok(closing) => closing,
+                Err(error) => {
+                    self.explain(at, connection, &error).await;
+                    return Ending::Lost { error, by_peer: false };
+                }
+            };
+            if let Some(reply) = closing {
+                self.farewell(at, connection).await;
+                let _ = reply.send(());
+                return Ending::Closed;
+            }
+            let deadline = [at.alive.deadline(), at.ready_by].into_iter().flatten().min();
+            if let Some(deadline) = deadline
+                && deadline < sleep.deadline()
+            {
+                sleep.as_mut().reset(deadline);
+            }
+            let writing = !at.outbox.buffer.is_empty();
+            tokio::select! {
+                biased;
+                wrote = write(&mut connection.writer, &mut at.outbox.buffer), if writing || at.unflushed => match wrote {
+                    Ok(Wrote::Nothing) => return self.hung_up("the connection was closed"),
+                    Ok(Wrote::Bytes) => {
+                        at.alive.sent(Instant::now());
+                        at.unflushed = connection.needs_flush;
+                        self.account_written(at);
+                    }
+                    Ok(Wrote::Flushed) => {
+                        at.unflushed = false;
+                        self.account_written(at);
+                    }
+                    Err(error) => return self.broken(error),
+                },
+                read = read(&mut connection.reader, &mut at.inbox), if !at.paused => match read {
+                    Ok(0) => return self.hung_up("the server closed the connection"),
+                    Ok(_) => at.alive.heard(Instant::now()),
+                    Err(error) => return self.broken(error),
+                },
+                order = self.orders.recv() => match order {
+                    Some(order) => if let Some(reply) = self.obey(order, at) {
+                        self.farewell(at, connection).await;
+                        let _ = reply.send(());
+                        return Ending::Closed;
+                    },
+                    None => return Ending::Closed,
+                },
+                () = &mut sleep, if deadline.is_some() => {
+                    let now = Instant::now();
+                    if let Some(error) = self.on_time(at, now) {
+                        return Ending::Lost { error, by_peer: false };
+                    }
+                    let next = [at.alive.deadline(), at.ready_by].into_iter().flatten().min();
+                    sleep.as_mut().reset(next.unwrap_or(now + Duration::from_secs(3_600)));
+                }
+            }
+        }
+    }
+
+    /// All that can be done without waiting. A reply, if the end was ordered.
+    fn turn(&mut self, at: &mut Serving) -> Result<Option<oneshot::Sender<()>>> {
+        while let Ok(order) = self.orders.try_recv() {
+            if let Some(reply) = self.obey(order, at) {
+                return Ok(Some(reply));
+            }
+        }
+        let digested = self.digest(at);
+        self.flush_batch(at);
+        self.settle_failed();
+        digested?;
+        self.session.pump(&mut at.outbox);
+        self.settle_failed();
+        Ok(None)
+    }
+
+    /// Takes packets out of what was read, until it is empty or too much is held.
+    fn digest(&mut self, at: &mut Serving) -> Result<()> {
+        loop {
+            let (messages, bytes) = self.session.held();
+            let full = messages >= self.hold.messages
+                || bytes >= self.hold.bytes
+                || self.arrivals.queued.load(Ordering::Acquire) + at.batch.len() >= self.hold.messages.max(CHUNK) * 2;
+            if full != at.paused {
+                at.paused = full;
+                at.alive.pause(full, Instant::now());
+            }
+            if full {
+                return Ok(());
+            }
+            let packet = codec::decode(at.outbox.version, &mut at.inbox, usize::MAX)
+                .map_err(|error| Error::transient(ErrorKind::Malformed, "read", format!("the server sent {error}")))?;
+            let Some(packet) = packet else { return Ok(()) };
+            match self.session.receive(packet, &mut at.outbox)? {
+                Event::Message(number, publish) => self.arrived(at, number, publish)?,
+                Event::Answered(outcome) => self.batches.answered(outcome),
+                Event::LoggedIn { subscribed } => {
+                    let limits = self.session.limits();
+                    at.outbox.limits = limits;
+                    at.alive = KeepAlive::new(limits.keep_alive, Instant::now());
+                    if subscribed {
+                        self.is_up(at);
+                    }
+                }
+                Event::Subscribed(warnings) => {
+                    for warning in warnings {
+                        tracing::warn!(element = self.status.element(), "{warning}");
+                    }
+                    self.is_up(at);
+                }
+                Event::None => {}
+            }
+        }
+    }
+
+    fn is_up(&mut self, at: &mut Serving) {
+        at.ready_by = None;
+        self.backoff.succeeded();
+        self.status.up();
+        self.progress.send_replace(Progress::Up);
+    }
+
+    fn arrived(&mut self, at: &mut Serving, number: u64, publish: crate::packet::Publish) -> Result<()> {
+        if publish.payload.len() > self.hold.message_size {
+            self.flush_batch(at);
+            let limit = self.hold.message_size;
+            let what = format!("the message has {} bytes, more than max-message-size={limit}", publish.payload.len());
+            let error = Error::data(ErrorKind::TooLarge, "receive", what).with("topic", &publish.topic);
+            let _ = self.arrivals.deliveries.send(Delivery::Unfit(error));
+            return Ok(());
+        }
+        if at.batch.is_empty() {
+            at.batch_first = number;
+        }
+        at.batch.push(at.inbound.message(publish));
+        if at.batch.len() == CHUNK {
+            self.flush_batch(at);
+        }
+        Ok(())
+    }
+
+    fn flush_batch(&mut self, at: &mut Serving) {
+        if !at.batch.is_empty() {
+            let messages = std::mem::take(&mut at.batch);
+            self.arrivals.queued.fetch_add(messages.len(), Ordering::AcqRel);
+            let lane = LaneId(self.session.generation());
+            // Without a source there is nobody to deliver to, and the task is about to end.
+            let _ = self.arrivals.deliveries.send(Delivery::Messages(lane, at.batch_first, messages));
+        }
+    }
+
+    fn obey(&mut self, order: Command, at: &mut Serving) -> Option<oneshot::Sender<()>> {
+        match order {
+            Command::Publish { len, publishes, failures, reply } => {
+                hand_over(&mut self.session, &mut self.batches, len, publishes, failures, reply);
+            }
+            Command::Settled(settled) => {
+                for settled in settled {
+                    self.settle(settled, at);
+                }
+            }
+            Command::Taken => {}
+            Command::Close(reply) => return Some(reply),
+        }
+        None
+    }
+
+    fn settle(&mut self, settled: Settled, at: &mut Serving) {
+        match settled {
+            Settled::UpTo(lane, position) => {
+                if let Err(error) = self.session.release(lane.0, position.0, &mut at.outbox) {
+                    tracing::warn!(element = self.status.element(), "an acknowledgement could not be written: {error}");
+                }
+            }
+            Settled::Items(lane, verdicts) => {
+                for verdict in verdicts {
+                    if let Some(error) = verdict.refused {
+                        self.session.refuse(lane.0, verdict.position.0, error);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// QoS 0 is as good as it gets once it has left the process.
+    fn account_written(&mut self, at: &Serving) {
+        if at.outbox.buffer.is_empty() && !at.unflushed {
+            for token in self.session.take_written() {
+                self.batches.answered((token, Ok(())));
+            }
+        }
+    }
+
+    fn settle_failed(&mut self) {
+        for outcome in self.session.take_failed() {
+            self.batches.answered(outcome);
+        }
+    }
+
+    fn on_time(&mut self, at: &mut Serving, now: Instant) -> Option<Error> {
+        if at.ready_by.is_some_and(|by| now >= by) {
+            let what = if self.session.is_logged_in() { "subscribe" } else { "log in" };
+            return Some(Error::transient(ErrorKind::Timeout, what, "the server does not answer within 10 s"));
+        }
+        match at.alive.due(now) {
+            Due::Nothing => None,
+            Due::Ping => at.outbox.put(&Packet::PingReq).err(),
+            Due::Dead => Some(Error::transient(ErrorKind::Timeout, "", "the server does not answer pings")),
+        }
+    }
+
+    fn hung_up(&self, what: &str) -> Ending {
+        let error = match self.session.is_logged_in() {
+            true => Error::transient(ErrorKind::Connection, "", what),
+            false => Error::transient(ErrorKind::Connection, "log in", format!("{what} without a word")),
+        };
+        Ending::Lost { error, by_peer: true }
+    }
+
+    fn broken(&self, error: std::io::Error) -> Ending {
+        use std::io::ErrorKind as Io;
+        let by_peer =
+            matches!(error.kind(), Io::ConnectionReset | Io::BrokenPipe | Io::UnexpectedEof | Io::ConnectionAborted);
+        let error = Error::from(error).classed(Class::Transient);
+        Ending::Lost { error, by_peer }
+    }
+
+    /// Tells a server of version 5 why we leave: it breaks the protocol.
+    async fn explain(&mut self, at: &mut Serving, connection: &mut Connection, error: &Error) {
+        if error.kind() == ErrorKind::Malformed
+            && at.outbox.version == crate::packet::Version::V5
+            && self.session.is_logged_in()
+        {
+            let goodbye = Disconnect::new(crate::packet::Reason::PROTOCOL_ERROR);
+            if at.outbox.put(&Packet::Disconnect(goodbye)).is_ok() {
+                write_out(&mut at.outbox.buffer, connection).await;
+            }
+        }
+    }
+
+    async fn farewell(&mut self, at: &mut Serving, connection: &mut Connection) {
+        self.session.pump(&mut at.outbox);
+        if self.session.finish(&mut at.outbox).is_ok() {
+            write_out(&mut at.outbox.buffer, connection).await;
+            self.account_written(at);
+        }
+        self.batches.fail_all(&ended());
+    }
+}
+
+/// Writes what there is, within reason: the peer may not read any more.
+async fn write_out(buffer: &mut BytesMut, connection: &mut Connection) {
+    let writing = async {
+        while buffer.has_remaining() {
+            if connection.writer.write_buf(buffer).await? == 0 {
+                break;
+            }
+        }
+        connection.writer.flush().await?;
+        connection.writer.shutdown().await
+    };
+    match tokio::time::timeout(FAREWELL, writing).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!("the last packets could not be written: {error}"),
+        Err(_) => tracing::debug!("the server did not take the last packets in time"),
+    }
+}
+
+async fn read(reader: &mut (impl AsyncRead + Unpin), inbox: &mut BytesMut) -> std::io::Result<usize> {
+    if inbox.capacity() - inbox.len() < READ / 4 {
+        inbox.reserve(READ);
+    }
+    reader.read_buf(inbox).await
+}
+
+enum Wrote {
+    Bytes,
+    Flushed,
+    Nothing,
+}
+
+/// Writes a piece of the buffer, or flushes what was written before.
+async fn write(writer: &mut (impl AsyncWrite + Unpin), buffer: &mut BytesMut) -> std::io::Result<Wrote> {
+    if buffer.is_empty() {
+        writer.flush().await?;
+        return Ok(Wrote::Flushed);
+    }
+    Ok(if writer.write_buf(buffer).await? == 0 { Wrote::Nothing } else { Wrote::Bytes })
+}

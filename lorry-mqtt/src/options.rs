@@ -1,0 +1,429 @@
+//! What a person may ask of an MQTT client, as options of an address and as a builder.
+
+use crate::packet::{Qos, Version};
+use crate::topic;
+use lorry_core::registry::{Args, Host, Login, Secret, Size, Span};
+use lorry_core::relay::Identity;
+use lorry_core::tls::TlsOptions;
+use lorry_core::{Error, Result};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// Options of source and sink alike.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct ClientOptions {
+    /// Protocol version, `5` or `3.1.1`. With 5, a server that does not know it is spoken to in 3.1.1, after one warning.
+    pub version: Protocol,
+    /// Quality of service: 1 = acknowledged, may come twice; 0 = neither acknowledged nor repeated.
+    pub qos: u8,
+    /// How the server knows this client. Default: `lorry-NAME` of a named relay (`lorry-NAME-ELEMENT` for all but its first source), random
+    /// otherwise; `--instance` is appended.
+    pub client_id: Option<String>,
+    /// Ping when nothing was sent or heard for so long; 0 switches it off.
+    pub keep_alive: Span,
+    /// Version 5: how long the server keeps the session after the connection was lost. Default: for ever for the source of a named
+    /// relay, 5 minutes for that of an unnamed one (which ends its session when it ends), not at all for a sink.
+    pub session_expiry: Option<Span>,
+    /// Begin without an earlier session and leave none behind. Default: `false` for the source of a named relay, else `true`.
+    pub clean_session: Option<bool>,
+    /// Protocol name to offer in the TLS handshake (ALPN), where a server wants one, such as `mqtt`.
+    pub alpn: Option<String>,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            version: Protocol::default(),
+            qos: 1,
+            client_id: None,
+            keep_alive: Span(Duration::from_secs(30)),
+            session_expiry: None,
+            clean_session: None,
+            alpn: None,
+        }
+    }
+}
+
+/// Options of `mqttsrc` beyond those of [`ClientOptions`].
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct SourceOptions {
+    /// A topic filter to subscribe to, besides the one in the path; may be repeated.
+    pub topic: Vec<String>,
+    /// How many messages may be on their way through the relay, unacknowledged. A server of version 5 is told; from any server no more is
+    /// read.
+    pub receive_maximum: u16,
+    /// Share the work with the other clients of this group: each message goes to one of them. A named relay needs `--instance` then.
+    pub share: Option<String>,
+    /// A message with a larger payload is an error. It is read first, and the connection lives on.
+    pub max_message_size: Size,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self { topic: Vec::new(), receive_maximum: 1_000, share: None, max_message_size: Size(16 << 20) }
+    }
+}
+
+/// Options of `mqttsink` beyond those of [`ClientOptions`].
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct SinkOptions {
+    /// The topic to publish to, where it does not stand in the path.
+    pub topic: Option<String>,
+    /// Whether the server keeps the message for later subscribers: `false`, `true`, or `keep` = as the message itself came.
+    pub retain: Retain,
+    /// Publish each message under its own address; the topic, if there is one, is for messages without.
+    pub keep_address: bool,
+    /// How many publishes may wait for their acknowledgement, where the server does not ask for fewer.
+    pub max_in_flight: u16,
+}
+
+impl Default for SinkOptions {
+    fn default() -> Self {
+        Self { topic: None, retain: Retain::default(), keep_address: false, max_in_flight: 1_000 }
+    }
+}
+
+/// A protocol version to ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// MQTT 5, or 3.1.1 where the server knows only that.
+    #[default]
+    V5,
+    /// MQTT 3.1.1.
+    V4,
+}
+
+impl From<Protocol> for Version {
+    fn from(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::V5 => Self::V5,
+            Protocol::V4 => Self::V4,
+        }
+    }
+}
+
+/// Whether published messages are kept by the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retain {
+    /// No.
+    #[default]
+    No,
+    /// Yes.
+    Yes,
+    /// Those that were kept where they came from.
+    Keep,
+}
+
+macro_rules! choice {
+    ($type:ty, $what:literal, $($variant:path = $first:literal $(| $other:literal)*,)*) => {
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(from)?;
+                match text.trim().to_ascii_lowercase().as_str() {
+                    $($first $(| $other)* => Ok($variant),)*
+                    _ => Err(serde::de::Error::custom(format!(concat!("{:?} is not ", $what), text))),
+                }
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(match self { $($variant => $first,)* })
+            }
+        }
+
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "enum": [$($first),*] })
+            }
+        }
+    };
+}
+
+choice!(Protocol, "5 or 3.1.1", Protocol::V5 = "5" | "5.0" | "v5", Protocol::V4 = "3.1.1" | "311" | "v3.1.1" | "4",);
+choice!(
+    Retain,
+    "true, false or keep",
+    Retain::No = "false" | "no" | "off" | "0",
+    Retain::Yes = "true" | "yes" | "on" | "1",
+    Retain::Keep = "keep",
+);
+
+/// Everything about an MQTT client: where it connects, as whom, and how. Made from an address or by hand.
+///
+/// ```
+/// use lorry_mqtt::{MqttOptions, Protocol};
+///
+/// let by_hand = MqttOptions::new("localhost").topic("sensors/+/temperature").version(Protocol::V4);
+/// let parsed = MqttOptions::parse_source("mqtt://localhost/sensors/+/temperature?version=3.1.1")?;
+/// assert_eq!(by_hand.topics, parsed.topics);
+/// assert_eq!(by_hand.client.version, parsed.client.version);
+/// # Ok::<(), lorry_core::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MqttOptions {
+    /// The servers, tried in turn. Default port: 1883, with TLS 8883.
+    pub hosts: Vec<Host>,
+    /// TLS, if it is to be used.
+    pub tls: Option<TlsOptions>,
+    /// User and password.
+    pub login: Login,
+    /// Topic filters to subscribe to, or the one topic to publish to.
+    pub topics: Vec<String>,
+    /// What source and sink have in common.
+    pub client: ClientOptions,
+    /// What only a source has.
+    pub source: SourceOptions,
+    /// What only a sink has.
+    pub sink: SinkOptions,
+}
+
+impl MqttOptions {
+    /// A client of this server (a name or an IP address), without TLS.
+    pub fn new(host: impl Into<String>) -> Self {
+        Self {
+            hosts: vec![Host { name: host.into(), port: None }],
+            tls: None,
+            login: Login::default(),
+            topics: Vec::new(),
+            client: ClientOptions::default(),
+            source: SourceOptions::default(),
+            sink: SinkOptions::default(),
+        }
+    }
+
+    /// From a source's address, such as `mqtt://localhost/sensors/#?qos=1`.
+    ///
+    /// # Errors
+    /// [`Usage`](lorry_core::ErrorKind::Usage): a malformed address, an unknown option, no topic.
+    pub fn parse_source(address: &str) -> Result<Self> {
+        let mut args = Args::parse(address, &[])?;
+        let options = Self::take_source(&mut args)?;
+        args.finish()?;
+        Ok(options)
+    }
+
+    /// From a sink's address, such as `mqtt://localhost/alerts?retain=true`.
+    ///
+    /// # Errors
+    /// As [`parse_source`](Self::parse_source).
+    pub fn parse_sink(address: &str) -> Result<Self> {
+        let mut args = Args::parse(address, &[])?;
+        let options = Self::take_sink(&mut args)?;
+        args.finish()?;
+        Ok(options)
+    }
+
+    pub(crate) fn take_source(args: &mut Args) -> Result<Self> {
+        let mut options = Self::take_common(args)?;
+        options.source = args.take()?;
+        options.topics.append(&mut options.source.topic);
+        options.check_source()?;
+        Ok(options)
+    }
+
+    pub(crate) fn take_sink(args: &mut Args) -> Result<Self> {
+        let mut options = Self::take_common(args)?;
+        options.sink = args.take()?;
+        options.topics.extend(options.sink.topic.take());
+        options.check_sink()?;
+        Ok(options)
+    }
+
+    fn take_common(args: &mut Args) -> Result<Self> {
+        let login = args.login()?;
+        let client = args.take()?;
+        let tls: TlsOptions = args.take()?;
+        let uri = args.uri();
+        let is_tls = uri.scheme() == "mqtts";
+        if tls.is_set() && !is_tls {
+            return Err(Error::usage("ca=, cert=, key= and insecure= are for TLS").with("address", uri).hint("write mqtts://"));
+        }
+        let mut options = Self::new("localhost");
+        if uri.hosts().iter().any(|host| !host.name.is_empty()) {
+            options.hosts = uri.hosts().to_vec();
+        } else if let Some(host) = uri.hosts().first() {
+            options.hosts[0].port = host.port;
+        }
+        let path = uri.path().strip_prefix('/').unwrap_or(uri.path());
+        options.topics.extend((!path.is_empty()).then(|| path.to_owned()));
+        Ok(Self { tls: is_tls.then_some(tls), login, client, ..options })
+    }
+
+    /// On this port.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.hosts.iter_mut().for_each(|host| host.port = Some(port));
+        self
+    }
+
+    /// With TLS.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsOptions) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Logging in with this user and password.
+    #[must_use]
+    pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
+        self.login.user = Some(user.into());
+        self.login.password = Secret::new(password.into());
+        self
+    }
+
+    /// With one more topic filter, or the topic to publish to.
+    #[must_use]
+    pub fn topic(mut self, topic: impl Into<String>) -> Self {
+        self.topics.push(topic.into());
+        self
+    }
+
+    /// In this version.
+    #[must_use]
+    pub fn version(mut self, version: Protocol) -> Self {
+        self.client.version = version;
+        self
+    }
+
+    /// With this quality of service, 0 or 1.
+    #[must_use]
+    pub fn qos(mut self, qos: u8) -> Self {
+        self.client.qos = qos;
+        self
+    }
+
+    /// Under this client id.
+    #[must_use]
+    pub fn client_id(mut self, id: impl Into<String>) -> Self {
+        self.client.client_id = Some(id.into());
+        self
+    }
+
+    /// Published messages are kept, or not.
+    #[must_use]
+    pub fn retain(mut self, retain: Retain) -> Self {
+        self.sink.retain = retain;
+        self
+    }
+
+    /// Messages are published under their own address.
+    #[must_use]
+    pub fn keep_address(mut self) -> Self {
+        self.sink.keep_address = true;
+        self
+    }
+
+    pub(crate) fn check_source(&self) -> Result<()> {
+        self.check_common()?;
+        if self.topics.is_empty() {
+            return Err(Error::usage("an MQTT source needs a topic").hint("write it as the path, such as mqtt://localhost/sensors/#, or topic="));
+        }
+        for filter in &self.topics {
+            if !topic::is_filter(filter) {
+                return Err(Error::usage(format!("{filter:?} is no topic filter"))
+                    .hint("+ and # each stand for a whole level, and # only at the end"));
+            }
+        }
+        if self.source.receive_maximum == 0 {
+            return Err(Error::usage("option \"receive-maximum\" must be at least 1"));
+        }
+        match &self.source.share {
+            Some(group) if group.is_empty() || group.contains(['/', '+', '#']) => {
+                Err(Error::usage(format!("option \"share\": {group:?} is no group name")).hint("it has no /, + or #"))
+            }
+            Some(_) if self.topics.iter().any(|filter| filter.starts_with("$share/")) => {
+                Err(Error::usage("share= and a topic that begins with $share/").hint("give the group once"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn check_sink(&self) -> Result<()> {
+        self.check_common()?;
+        match &self.topics[..] {
+            [] if self.sink.keep_address => Ok(()),
+            [] => Err(Error::usage("an MQTT sink needs a topic")
+                .hint("write it as the path, such as mqtt://localhost/alerts, or keep-address=true")),
+            [topic] if topic.contains("{{") => {
+                Err(Error::usage("templates in MQTT topics are not available in this build").with("topic", topic))
+            }
+            [topic] if !topic::is_name(topic.as_bytes()) => {
+                Err(Error::usage(format!("{topic:?} is no topic to publish to")).hint("it must not have + or # in it"))
+            }
+            [topic] if topic.len() > usize::from(u16::MAX) => Err(Error::usage("the topic is longer than 65535 bytes")),
+            [_] if self.sink.max_in_flight == 0 => Err(Error::usage("option \"max-in-flight\" must be at least 1")),
+            [_] => Ok(()),
+            _ => Err(Error::usage("an MQTT sink has one topic").hint("name it in the path or as topic=, not both")),
+        }
+    }
+
+    fn check_common(&self) -> Result<()> {
+        match self.client.qos {
+            0 | 1 => {}
+            2 => {
+                return Err(Error::usage("option \"qos\": QoS 2 is not available yet")
+                    .hint("write qos=1: delivered at least once, and an upsert or a dedupe makes repetitions harmless"));
+            }
+            other => return Err(Error::usage(format!("option \"qos\": {other} is no quality of service")).hint("write 0 or 1")),
+        }
+        if self.client.keep_alive.0 > Duration::from_secs(u16::MAX.into()) {
+            return Err(Error::usage("option \"keep-alive\" must be at most 65535 seconds"));
+        }
+        Ok(())
+    }
+
+    /// Where it connects to, without user and password: for identities and errors.
+    pub(crate) fn server(&self) -> String {
+        let scheme = if self.tls.is_some() { "mqtts" } else { "mqtt" };
+        let hosts: Vec<_> = self.hosts.iter().map(|host| self.host_text(host)).collect();
+        format!("{scheme}://{}", hosts.join(","))
+    }
+
+    pub(crate) fn host_text(&self, host: &Host) -> String {
+        let (open, close) = if host.name.contains(':') { ("[", "]") } else { ("", "") };
+        format!("{open}{}{close}:{}", host.name, self.port_of(host))
+    }
+
+    pub(crate) fn port_of(&self, host: &Host) -> u16 {
+        host.port.unwrap_or(if self.tls.is_some() { 8883 } else { 1883 })
+    }
+
+    pub(crate) fn qos_value(&self) -> Qos {
+        Qos::from_u8(self.client.qos).unwrap_or(Qos::AtLeastOnce)
+    }
+
+    /// Whether a source's session outlives the process.
+    pub(crate) fn is_durable(&self, identity: &Identity) -> bool {
+        let expires = self.client.version == Protocol::V5 && self.client.session_expiry == Some(Span(Duration::ZERO));
+        !self.client.clean_session.unwrap_or(!identity.is_durable()) && !expires
+    }
+
+    /// The client id of this element.
+    pub(crate) fn id(&self, identity: &Identity, element: &str) -> String {
+        let base = match (&self.client.client_id, &identity.name) {
+            (Some(id), _) => id.clone(),
+            (None, Some(name)) if element == "mqttsrc0" => format!("lorry-{name}"),
+            (None, Some(name)) => format!("lorry-{name}-{element}"),
+            // 23 characters of this alphabet are what every server of 3.1.1 must take.
+            (None, None) => return format!("lorry-{}", std::iter::repeat_with(fastrand::alphanumeric).take(16).collect::<String>()),
+        };
+        match &identity.instance {
+            Some(instance) => format!("{base}-{instance}"),
+            None => base,
+        }
+    }
+}

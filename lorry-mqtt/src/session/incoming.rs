@@ -1,0 +1,119 @@
+//! The subscribing half: what has arrived on this connection and is not acknowledged.
+
+use super::Wire;
+use crate::error;
+use crate::packet::{Ack, Packet, Publish, Qos, Text};
+use lorry_core::{Error, Result};
+use std::collections::{HashMap, VecDeque};
+
+/// Messages by arrival. Nothing is found by its packet id: mosquitto 2.0 has been seen with two open messages under one.
+///
+/// Each connection is a *generation* with an order of its own; what is released for an old one is void.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    generation: u64,
+    /// Unacknowledged, oldest first; the first has the number `first`.
+    arrivals: VecDeque<Arrival>,
+    first: u64,
+    bytes: usize,
+    /// Numbers of refused messages with what to tell the server, ascending.
+    refused: VecDeque<(u64, Error)>,
+    aliases: HashMap<u16, Text>,
+}
+
+#[derive(Debug)]
+struct Arrival {
+    /// 0 where nothing is to be acknowledged.
+    packet_id: u16,
+    bytes: u32,
+}
+
+impl Incoming {
+    /// A new connection.
+    pub(crate) fn restart(&mut self) {
+        self.generation += 1;
+        self.arrivals.clear();
+        self.refused.clear();
+        self.aliases.clear();
+        self.first = 0;
+        self.bytes = 0;
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Messages and bytes that have arrived and are not released.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        (self.arrivals.len(), self.bytes)
+    }
+
+    /// A PUBLISH: its number by arrival on this connection.
+    ///
+    /// # Errors
+    /// A QoS nobody subscribed to, or an unknown alias.
+    pub(crate) fn arrived(&mut self, publish: &mut Publish, alias_maximum: u16) -> Result<u64> {
+        if publish.qos == Qos::ExactlyOnce {
+            return Err(error::protocol("a message of QoS 2, to which nobody subscribed"));
+        }
+        self.resolve_alias(publish, alias_maximum)?;
+        let bytes = publish.payload.len() + publish.topic.len();
+        let number = self.first + self.arrivals.len() as u64;
+        self.bytes += bytes;
+        self.arrivals
+            .push_back(Arrival { packet_id: publish.packet_id, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
+        Ok(number)
+    }
+
+    fn resolve_alias(&mut self, publish: &mut Publish, maximum: u16) -> Result<()> {
+        let Some(alias) = publish.properties.as_ref().and_then(|properties| properties.topic_alias) else {
+            return if publish.topic.is_empty() { Err(error::protocol("a message without topic")) } else { Ok(()) };
+        };
+        if alias == 0 || alias > maximum {
+            return Err(error::protocol(format!("topic alias {alias}, {maximum} are allowed")));
+        }
+        if publish.topic.is_empty() {
+            let known = self.aliases.get(&alias).cloned();
+            publish.topic = known.ok_or_else(|| error::protocol(format!("unknown topic alias {alias}")))?;
+        } else {
+            // A copy: the received one would keep its whole read buffer alive for as long as the connection.
+            self.aliases.insert(alias, Text::from(publish.topic.as_str()));
+        }
+        Ok(())
+    }
+
+    /// Notes that a message was refused, before it is released.
+    pub(crate) fn refuse(&mut self, generation: u64, number: u64, error: Error) {
+        if generation == self.generation && number >= self.first {
+            let at = self.refused.partition_point(|(other, _)| *other < number);
+            self.refused.insert(at, (number, error));
+        }
+    }
+
+    /// Acknowledges everything of this generation up to and including this number, in order of arrival.
+    ///
+    /// # Errors
+    /// As [`Wire::put`].
+    pub(crate) fn release(&mut self, generation: u64, up_to: u64, wire: &mut impl Wire) -> Result<()> {
+        if generation != self.generation {
+            return Ok(());
+        }
+        while self.first <= up_to {
+            let Some(arrival) = self.arrivals.pop_front() else { break };
+            self.bytes -= arrival.bytes as usize;
+            let refused = match self.refused.front() {
+                Some((number, _)) if *number == self.first => self.refused.pop_front(),
+                _ => None,
+            };
+            self.first += 1;
+            if arrival.packet_id != 0 {
+                let ack = match refused {
+                    None => Ack::new(arrival.packet_id),
+                    Some((_, error)) => Ack::with_reason(arrival.packet_id, error::refusal(&error)),
+                };
+                wire.put(&Packet::PubAck(ack))?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,417 @@
+//! The client's half of MQTT as a state machine without sockets: packets go in, packets and events come out.
+//!
+//! It outlives connections. [`Session::start`] begins one, [`Session::receive`] takes each packet of the server,
+//! [`Session::pump`] writes what is due, [`Session::ended`] says that the connection is gone.
+
+mod incoming;
+mod keepalive;
+#[cfg(test)]
+mod model;
+mod outgoing;
+
+pub(crate) use keepalive::{Due, KeepAlive};
+pub(crate) use outgoing::Outcome;
+
+use crate::error;
+use crate::packet::{
+    ConnAck, Connect, ConnectProperties, Disconnect, Filter, Packet, Publish, Qos, Reason, Subscribe, Text, Version,
+};
+use bytes::Bytes;
+use incoming::Incoming;
+use lorry_core::{Error, ErrorKind, Result};
+use outgoing::Outgoing;
+
+/// Where packets are written. What is put there goes out in one piece when the session's turn is over.
+pub(crate) trait Wire {
+    /// Writes a packet.
+    ///
+    /// # Errors
+    /// Nothing was written: the packet does not fit the protocol or the server's limits. Class data.
+    fn put(&mut self, packet: &Packet) -> Result<()>;
+
+    /// Whether another publish should be written now.
+    fn has_room(&self) -> bool {
+        true
+    }
+}
+
+/// What a session asks of the server.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    pub(crate) version: Version,
+    pub(crate) client_id: Text,
+    pub(crate) user: Option<Text>,
+    pub(crate) password: Option<Password>,
+    pub(crate) keep_alive: u16,
+    /// Begin without what an earlier process left.
+    pub(crate) fresh: bool,
+    /// How long the server keeps the session without a connection, in seconds; 0 = it ends with the connection.
+    pub(crate) expiry: u32,
+    /// Have the server forget the session at the end.
+    pub(crate) forget: bool,
+    /// How many unacknowledged messages are taken.
+    pub(crate) receive_maximum: u16,
+    /// How many unanswered publishes are sent, where the server does not ask for fewer.
+    pub(crate) send_maximum: u16,
+    pub(crate) filters: Vec<Filter>,
+    /// The highest QoS of what will be published.
+    pub(crate) publish_qos: Option<Qos>,
+}
+
+/// A password that no `Debug` shows.
+#[derive(Clone)]
+pub(crate) struct Password(pub(crate) Bytes);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// How many topics a server may abbreviate.
+const ALIASES: u16 = 64;
+
+/// What a received packet meant.
+#[derive(Debug)]
+pub(crate) enum Event<T> {
+    /// Nothing for anybody outside.
+    None,
+    /// Logged in; messages may flow. `subscribed` = and nothing is missing for it.
+    LoggedIn { subscribed: bool },
+    /// Subscribed, with what is worth a warning.
+    Subscribed(Vec<String>),
+    /// A message, with its number by arrival on this connection.
+    Message(u64, Publish),
+    /// A publish was answered.
+    Answered(Outcome<T>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Offline,
+    Greeting,
+    Subscribing(u16),
+    Up,
+}
+
+/// The state machine. `T` is what the caller knows its publishes by.
+#[derive(Debug)]
+pub(crate) struct Session<T> {
+    setup: Setup,
+    version: Version,
+    phase: Phase,
+    /// The server has accepted a CONNECT of this version.
+    accepted: bool,
+    /// A try with the other version is due, at once.
+    fall_back: bool,
+    warned: bool,
+    /// The server has subscribed us in this process.
+    subscribed: bool,
+    /// Another client of our id has thrown us out.
+    taken_over: bool,
+    incoming: Incoming,
+    outgoing: Outgoing<T>,
+    written: Vec<T>,
+    failed: Vec<Outcome<T>>,
+    limits: ServerLimits,
+}
+
+/// What the server announced.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ServerLimits {
+    pub(crate) keep_alive: u16,
+    pub(crate) packet_size: Option<u32>,
+    pub(crate) retain: bool,
+}
+
+impl<T: Copy + std::fmt::Debug> Session<T> {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let limits = ServerLimits { keep_alive: setup.keep_alive, packet_size: None, retain: true };
+        Self {
+            version: setup.version,
+            setup,
+            phase: Phase::Offline,
+            accepted: false,
+            fall_back: false,
+            warned: false,
+            subscribed: false,
+            taken_over: false,
+            incoming: Incoming::default(),
+            outgoing: Outgoing::new(),
+            written: Vec::new(),
+            failed: Vec::new(),
+            limits,
+        }
+    }
+
+    /// The version of this connection.
+    pub(crate) fn version(&self) -> Version {
+        self.version
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        self.setup.client_id.as_str()
+    }
+
+    /// The number of this connection.
+    pub(crate) fn generation(&self) -> u64 {
+        self.incoming.generation()
+    }
+
+    pub(crate) fn limits(&self) -> ServerLimits {
+        self.limits
+    }
+
+    /// Messages and bytes that have arrived and are not released.
+    pub(crate) fn held(&self) -> (usize, usize) {
+        self.incoming.held()
+    }
+
+    /// Whether the server has answered CONNECT on this connection.
+    pub(crate) fn is_logged_in(&self) -> bool {
+        matches!(self.phase, Phase::Subscribing(_) | Phase::Up)
+    }
+
+    /// Whether another client of our id has thrown us out.
+    pub(crate) fn is_taken_over(&self) -> bool {
+        self.taken_over
+    }
+
+    /// The connections end as if another client of our id threw us out again and again.
+    pub(crate) fn assume_taken_over(&mut self) -> Error {
+        self.taken_over = true;
+        error::taken_over(
+            self.client_id(),
+            "the server ended three connections within 10 s: another client seems to use the same client id",
+        )
+    }
+
+    /// A connection stands: greets the server.
+    ///
+    /// # Errors
+    /// The CONNECT cannot be written: a user name that is too long, for example. Class config.
+    pub(crate) fn start(&mut self, wire: &mut impl Wire) -> Result<()> {
+        self.phase = Phase::Greeting;
+        self.fall_back = false;
+        self.incoming.restart();
+        let setup = &self.setup;
+        // After the first login the session of this very process is wanted, whatever `fresh` says.
+        let clean = match self.version {
+            Version::V5 => setup.fresh && !self.accepted,
+            // Without expiry a session of 3.1.1 that is kept is kept for ever.
+            Version::V4 => setup.fresh,
+        };
+        let properties = match self.version {
+            Version::V5 => ConnectProperties {
+                session_expiry: (setup.expiry > 0).then_some(setup.expiry),
+                receive_maximum: Some(setup.receive_maximum),
+                topic_alias_maximum: (!setup.filters.is_empty()).then_some(ALIASES),
+                ..ConnectProperties::default()
+            },
+            Version::V4 => ConnectProperties::default(),
+        };
+        let connect = Connect {
+            client_id: setup.client_id.clone(),
+            clean,
+            keep_alive: setup.keep_alive,
+            user: setup.user.clone(),
+            password: setup.password.as_ref().map(|password| password.0.clone()),
+            will: None,
+            properties,
+        };
+        wire.put(&Packet::Connect(Box::new(connect))).map_err(|error| error.classed(lorry_core::Class::Config))
+    }
+
+    /// Takes a packet from the server.
+    ///
+    /// # Errors
+    /// The connection is of no use any more.
+    pub(crate) fn receive(&mut self, packet: Packet, wire: &mut impl Wire) -> Result<Event<T>> {
+        match (self.phase, packet) {
+            (Phase::Greeting, Packet::ConnAck(ack)) => self.greeted(&ack, wire),
+            (Phase::Greeting, Packet::Auth(_)) => Err(error::protocol("AUTH without an authentication method")),
+            (Phase::Greeting, Packet::Disconnect(why)) => Err(error::from_disconnect(why.reason, self.client_id())),
+            (Phase::Greeting | Phase::Offline, _) => Err(error::protocol("a packet before CONNACK")),
+            (_, Packet::Publish(mut publish)) => {
+                let number = self.incoming.arrived(&mut publish, ALIASES)?;
+                Ok(Event::Message(number, publish))
+            }
+            (_, Packet::PubAck(ack)) => Ok(match self.outgoing.answered(&ack)? {
+                Some(outcome) => Event::Answered(outcome),
+                None => Event::None,
+            }),
+            (Phase::Subscribing(id), Packet::SubAck(ack)) if ack.packet_id == id => self.granted(&ack.reasons),
+            (_, Packet::PingResp) => Ok(Event::None),
+            (_, Packet::Disconnect(why)) => {
+                match why.reason {
+                    Reason::PACKET_TOO_LARGE => self.failed.extend(self.outgoing.give_up_largest()),
+                    Reason::SESSION_TAKEN_OVER => self.taken_over = true,
+                    _ => {}
+                }
+                Err(error::from_disconnect(why.reason, self.client_id()))
+            }
+            (_, packet) => Err(error::protocol(format!("an unexpected {}", name(&packet)))),
+        }
+    }
+
+    fn greeted(&mut self, ack: &ConnAck, wire: &mut impl Wire) -> Result<Event<T>> {
+        if ack.reason != Reason::SUCCESS {
+            if ack.reason.refuses_version() && self.version == Version::V5 && !self.accepted {
+                self.fall_back = true;
+                return Err(error::from_connack(Reason::UNSUPPORTED_VERSION).classed(lorry_core::Class::Transient));
+            }
+            let reason = if ack.reason.0 < 0x80 { ack.reason.from_v4_connack() } else { ack.reason };
+            return Err(error::from_connack(reason));
+        }
+        let properties = &ack.properties;
+        if self.setup.publish_qos > properties.maximum_qos.or(Some(Qos::ExactlyOnce)) {
+            return Err(Error::config(ErrorKind::Refused, "log in", "the server takes QoS 0 only").hint("write qos=0"));
+        }
+        if let Some(assigned) = &properties.assigned_client_id {
+            self.setup.client_id = Text::from(assigned.as_str());
+        }
+        if self.version == Version::V4
+            && self.setup.version == Version::V5
+            && !std::mem::replace(&mut self.warned, true)
+        {
+            tracing::warn!("the server speaks MQTT 3.1.1 only; going on with that (version=3.1.1 avoids the detour)");
+        }
+        self.accepted = true;
+        self.limits = ServerLimits {
+            keep_alive: properties.server_keep_alive.unwrap_or(self.setup.keep_alive),
+            packet_size: properties.maximum_packet_size,
+            retain: properties.retain_available.unwrap_or(true),
+        };
+        let window = properties.receive_maximum.unwrap_or(u16::MAX).min(self.setup.send_maximum);
+        self.outgoing.restart(window.into());
+        // What the server remembers may be older than the filters of this process, so a process subscribes at least once.
+        if self.setup.filters.is_empty() || (ack.session_present && self.subscribed) {
+            self.phase = Phase::Up;
+            return Ok(Event::LoggedIn { subscribed: true });
+        }
+        let packet_id = self.outgoing.reserve_id();
+        let filters = self.setup.filters.clone();
+        wire.put(&Packet::Subscribe(Subscribe { packet_id, filters, ..Subscribe::default() }))
+            .map_err(|error| error.classed(lorry_core::Class::Config))?;
+        self.phase = Phase::Subscribing(packet_id);
+        Ok(Event::LoggedIn { subscribed: false })
+    }
+
+    fn granted(&mut self, reasons: &[Reason]) -> Result<Event<T>> {
+        self.outgoing.release_id();
+        if reasons.len() != self.setup.filters.len() {
+            return Err(error::protocol(format!("{} answers to {} filters", reasons.len(), self.setup.filters.len())));
+        }
+        let mut warnings = Vec::new();
+        for (reason, filter) in reasons.iter().zip(&self.setup.filters) {
+            if reason.is_failure() {
+                return Err(error::from_suback(*reason, filter.path.as_str()));
+            }
+            if reason.0 < filter.qos as u8 {
+                let path = filter.path.as_str();
+                warnings.push(format!("the server grants QoS {} for {path:?}, not {}", reason.0, filter.qos as u8));
+            }
+        }
+        self.subscribed = true;
+        self.phase = Phase::Up;
+        Ok(Event::Subscribed(warnings))
+    }
+
+    /// Hands a publish over; it is written by a later [`pump`](Self::pump).
+    pub(crate) fn publish(&mut self, token: T, publish: Publish) {
+        self.outgoing.push(token, publish);
+    }
+
+    /// Writes the publishes that are due.
+    pub(crate) fn pump(&mut self, wire: &mut impl Wire) {
+        if self.is_logged_in() {
+            self.outgoing.pump(wire, &mut self.written, &mut self.failed);
+        }
+    }
+
+    /// Publishes of QoS 0 that were put on the wire since the last call.
+    pub(crate) fn take_written(&mut self) -> Vec<T> {
+        std::mem::take(&mut self.written)
+    }
+
+    /// Publishes that failed here since the last call.
+    pub(crate) fn take_failed(&mut self) -> Vec<Outcome<T>> {
+        std::mem::take(&mut self.failed)
+    }
+
+    /// Notes that a message was refused, before it is released.
+    pub(crate) fn refuse(&mut self, generation: u64, number: u64, error: Error) {
+        self.incoming.refuse(generation, number, error);
+    }
+
+    /// Acknowledges what has arrived in this generation up to and including this number. Of another generation: nothing.
+    ///
+    /// # Errors
+    /// As [`Wire::put`].
+    pub(crate) fn release(&mut self, generation: u64, up_to: u64, wire: &mut impl Wire) -> Result<()> {
+        if self.is_logged_in() { self.incoming.release(generation, up_to, wire) } else { Ok(()) }
+    }
+
+    /// Takes leave of the server.
+    ///
+    /// # Errors
+    /// As [`Wire::put`].
+    pub(crate) fn finish(&mut self, wire: &mut impl Wire) -> Result<()> {
+        if !self.is_logged_in() {
+            return Ok(());
+        }
+        let forget = self.version == Version::V5 && self.setup.forget && self.setup.expiry > 0;
+        wire.put(&Packet::Disconnect(Disconnect { session_expiry: forget.then_some(0), ..Disconnect::default() }))
+    }
+
+    /// The connection is gone; `by_peer` = it was the server that closed it. Says whether to try again at once, with another version.
+    pub(crate) fn ended(&mut self, by_peer: bool) -> bool {
+        let greeting = self.phase == Phase::Greeting;
+        self.phase = Phase::Offline;
+        self.outgoing.halt();
+        if self.accepted || self.setup.version == Version::V4 || !greeting {
+            return false;
+        }
+        match self.version {
+            // Servers of old answer what they do not know by hanging up.
+            Version::V5 if self.fall_back || by_peer => self.version = Version::V4,
+            // It was not the version, then.
+            Version::V4 if by_peer => {
+                self.version = Version::V5;
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    #[cfg(test)]
+    pub(crate) fn open_ids(&self) -> Vec<u16> {
+        self.outgoing.ids().collect()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn unanswered(&self) -> usize {
+        self.outgoing.len()
+    }
+}
+
+fn name(packet: &Packet) -> &'static str {
+    match packet {
+        Packet::Connect(_) => "CONNECT",
+        Packet::ConnAck(_) => "CONNACK",
+        Packet::Publish(_) => "PUBLISH",
+        Packet::PubAck(_) => "PUBACK",
+        Packet::PubRec(_) => "PUBREC",
+        Packet::PubRel(_) => "PUBREL",
+        Packet::PubComp(_) => "PUBCOMP",
+        Packet::Subscribe(_) => "SUBSCRIBE",
+        Packet::SubAck(_) => "SUBACK",
+        Packet::Unsubscribe(_) => "UNSUBSCRIBE",
+        Packet::UnsubAck(_) => "UNSUBACK",
+        Packet::PingReq => "PINGREQ",
+        Packet::PingResp => "PINGRESP",
+        Packet::Disconnect(_) => "DISCONNECT",
+        Packet::Auth(_) => "AUTH",
+    }
+}
