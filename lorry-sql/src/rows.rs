@@ -192,3 +192,6 @@ fn text(rows: &mut Rows, text: &str) -> Result<Cell> {
     rows.text().push_str(text);
     Ok(Cell::Text(rows.text_since(at).ok_or_else(too_large)?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ async fn lines(source: &mut ExecSource) -> (Vec<String>, Result<()>) {
     loop {
         match source.next(256).await {
             Ok(Event::Chunk(chunk)) => {
-                lines.extend(chunk.values.iter().map(|message| message.text().unwrap().to_owned()))
+                lines.extend(chunk.values.iter().map(|message| message.text().unwrap().to_owned()));
             }
             Ok(Event::End) => return (lines, Ok(())),
             Ok(other) => panic!("{other:?}"),
