@@ -7,6 +7,7 @@ mod filter;
 #[cfg(feature = "jq")]
 mod filter_expr;
 mod flat_map;
+mod json;
 mod map;
 #[cfg(feature = "jq")]
 mod map_expr;

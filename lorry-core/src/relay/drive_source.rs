@@ -27,8 +27,7 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
     let kind = source.info(&Default::default()).kind;
     let source = Arc::new(Mutex::new(Some(source)));
     let described = source.clone();
-    let describe =
-        move |identity: &_| lock(&described).as_ref().map(|source: &Box<dyn Source<T>>| source.info(identity));
+    let describe = move |identity: &_| lock(&described).as_deref().map(|source: &dyn Source<T>| source.info(identity));
     let attach = move |down, name: &Arc<str>, wiring: &mut crate::flow::Wiring| {
         let Some(source) = lock(&source).take() else { return };
         let control = wiring.control.clone();
@@ -118,7 +117,7 @@ impl<T: Send + 'static> Driver<T> {
             if limit == 0 || self.surplus.is_some() {
                 tokio::select! {
                     () = self.state.ledger.progress.notified() => exact = true,
-                    () = room(&self.queue) => {}
+                    () = room(&self.queue), if self.queue.room() == 0 => {}
                     () = &mut stopped => {}
                 }
                 continue;
