@@ -64,3 +64,21 @@ fn repeated_options_need_a_list() {
     assert!(error.contains("\"qos\"") && error.contains("\"many\""), "{error}");
     assert_eq!(One::default().qos, 0);
 }
+
+#[test]
+fn whole_numbers_may_be_hexadecimal() {
+    #[derive(Debug, Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Number {
+        n: i32,
+    }
+    let take = |text: &str| {
+        let mut options = Options::new("x");
+        options.push("n", Some(text));
+        options.take::<Number>().map(|number| number.n)
+    };
+    assert_eq!(take("0x10").unwrap(), 16);
+    for wrong in ["0x", "0xg", "0x+1", "-0x1", "0xffffffff", "0x1.0"] {
+        assert!(take(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+    }
+}
