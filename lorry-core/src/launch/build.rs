@@ -86,9 +86,14 @@ impl<'a> Build<'a> {
         let mut names = HashSet::new();
         for node in self.pipeline.elements() {
             let Item::Element(element) = &node.item else { continue };
-            let Some(property) = element.properties.iter().rev().find(|property| property.name == "name") else { continue };
+            let Some(property) = element.properties.iter().rev().find(|property| property.name == "name") else {
+                continue;
+            };
             if !names.insert(&property.value) {
-                return Err(Fault::new(format!("two elements have the name {:?}", property.value), property.span.clone()));
+                return Err(Fault::new(
+                    format!("two elements have the name {:?}", property.value),
+                    property.span.clone(),
+                ));
             }
         }
         Ok(())
@@ -97,7 +102,9 @@ impl<'a> Build<'a> {
     fn made(&self, chain: &'a Chain) -> Result<Vec<Made<'a>>, Fault> {
         let last = chain.nodes.len() - 1;
         let one = |(place, node): (usize, &'a Node)| match &node.item {
-            Item::Url(url) => self.from_url(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source }),
+            Item::Url(url) => {
+                self.from_url(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source })
+            }
             Item::Element(element) => self.from_element(node, element),
             Item::Bin(_) | Item::Reference(_) => Err(not_linear("a reference", node)),
         };
@@ -105,7 +112,8 @@ impl<'a> Build<'a> {
     }
 
     fn from_url(&self, node: &'a Node, url: &str, role: Role) -> Result<Made<'a>, Fault> {
-        let element = self.registry.make_from_uri(url, role).map_err(|error| Fault::new(error.to_string(), node.span.clone()))?;
+        let element =
+            self.registry.make_from_uri(url, role).map_err(|error| Fault::new(error.to_string(), node.span.clone()))?;
         Ok(Made { element, kind: "", name: None, node })
     }
 
@@ -120,7 +128,11 @@ impl<'a> Build<'a> {
             let what = self.secrets.keep_out_of(error.to_string());
             // Under the property that the error names, if it names one, else under the element.
             let named = |name: &str| what.contains(&format!("\"{name}\"")) || what.contains(&format!(" {name}="));
-            let place = written.properties.iter().rev().find(|property| named(&property.name.to_ascii_lowercase().replace('_', "-")));
+            let place = written
+                .properties
+                .iter()
+                .rev()
+                .find(|property| named(&property.name.to_ascii_lowercase().replace('_', "-")));
             let element = node.span.start..node.span.start + written.factory.len();
             Fault::new(what, place.map_or(element, |property| property.span.clone()))
         })?;
@@ -141,7 +153,9 @@ impl<'a> Build<'a> {
         while let Some(next) = made.next() {
             end = next.node;
             match next.element {
-                Element::Operator(operator) => stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named),
+                Element::Operator(operator) => {
+                    stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named)
+                }
                 Element::Sink(sink) => {
                     return match made.next() {
                         None => Ok(named(stream.to(sink), next.name, Branch::named)),
@@ -150,7 +164,9 @@ impl<'a> Build<'a> {
                     };
                 }
                 Element::Source(_) => {
-                    return Err(Fault::new("a source has nothing before it", end.span.clone()).hint("a source begins a chain"));
+                    return Err(
+                        Fault::new("a source has nothing before it", end.span.clone()).hint("a source begins a chain")
+                    );
                 }
             }
         }

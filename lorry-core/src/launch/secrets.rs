@@ -59,7 +59,9 @@ fn words(secret: &str) -> Vec<String> {
     let decoded = percent_decode_str(secret).decode_utf8_lossy();
     let mut words = Vec::new();
     for text in [secret, &*decoded] {
-        words.extend(text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= 3).map(str::to_owned));
+        words.extend(
+            text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= 3).map(str::to_owned),
+        );
         words.push(text.to_owned());
     }
     words.retain(|word| !word.trim().is_empty() && word.chars().count() >= 2);
@@ -84,7 +86,9 @@ fn password(text: &str, start: usize) -> Option<Range<usize>> {
     // What stands after the colon should be a port, or a password up to its @. If it breaks off, an @ further on may be its end; not
     // beyond the next address, nor beyond the next link, unless this is no port either.
     let is_port = authority.starts_with('[')
-        || authority.split(',').all(|host| host.split_once(':').is_none_or(|(_, port)| port.chars().all(|c| c.is_ascii_digit())));
+        || authority
+            .split(',')
+            .all(|host| host.split_once(':').is_none_or(|(_, port)| port.chars().all(|c| c.is_ascii_digit())));
     let rest = &after[word.len()..];
     let link = rest.find(" ! ").filter(|_| is_port);
     let end = rest.find("://").into_iter().chain(link).min().unwrap_or(rest.len());

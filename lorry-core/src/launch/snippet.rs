@@ -14,7 +14,8 @@ pub(super) fn at(text: &str, span: Range<usize>, secrets: &Secrets) -> Option<St
     let (text, span) = masked(text, span, secrets);
     let line_start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[span.start..].find('\n').map_or(text.len(), |at| span.start + at);
-    let line: Vec<char> = text[line_start..line_end].chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }).collect();
+    let line: Vec<char> =
+        text[line_start..line_end].chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }).collect();
     let column = text[line_start..span.start].chars().count();
     let width = text[span.start..span.end.min(line_end)].chars().count().max(1);
 
