@@ -64,3 +64,10 @@ fn repeated_options_need_a_list() {
     assert!(error.contains("\"qos\"") && error.contains("\"many\""), "{error}");
     assert_eq!(One::default().qos, 0);
 }
+
+#[test]
+fn a_text_that_is_no_percent_encoding_is_kept_where_there_is_no_authority() {
+    let uri = Uri::parse("exec:date +%Ec?x=%ff").unwrap();
+    assert_eq!((uri.rest(), uri.path()), ("date +%Ec?x=%ff", "date +%Ec"));
+    assert!(refuse("mqtt://localhost/%ff").contains("UTF-8"));
+}
