@@ -103,25 +103,15 @@ impl<'a> Build<'a> {
         let last = chain.nodes.len() - 1;
         let one = |(place, node): (usize, &'a Node)| match &node.item {
             Item::Url(url) => {
-<<<<<<< HEAD
                 self.url_end(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source })
             }
             Item::Element(element) => self.written_element(node, element),
-=======
-                self.from_url(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source })
-            }
-            Item::Element(element) => self.from_element(node, element),
->>>>>>> wip/net
             Item::Bin(_) | Item::Reference(_) => Err(not_linear("a reference", node)),
         };
         chain.nodes.iter().enumerate().map(one).collect()
     }
 
-<<<<<<< HEAD
     fn url_end(&self, node: &'a Node, url: &str, role: Role) -> Result<Made<'a>, Fault> {
-=======
-    fn from_url(&self, node: &'a Node, url: &str, role: Role) -> Result<Made<'a>, Fault> {
->>>>>>> wip/net
         let element =
             self.registry.make_from_uri(url, role).map_err(|error| Fault::new(error.to_string(), node.span.clone()))?;
         Ok(Made { element, kind: "", name: None, node })
@@ -164,11 +154,7 @@ impl<'a> Build<'a> {
             end = next.node;
             match next.element {
                 Element::Operator(operator) => {
-<<<<<<< HEAD
                     stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named);
-=======
-                    stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named)
->>>>>>> wip/net
                 }
                 Element::Sink(sink) => {
                     return match made.next() {
