@@ -12,8 +12,6 @@ mod sessions;
 mod source;
 mod wire;
 
-#[cfg(test)]
-mod tests;
 
 pub use options::{ListenerOptions, MqttListenOptions};
 pub use source::MqttListenSource;
