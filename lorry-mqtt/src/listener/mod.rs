@@ -8,10 +8,10 @@ mod handshake;
 mod hub;
 mod login;
 mod options;
+mod packets;
 mod sessions;
 mod source;
 mod wire;
-
 
 pub use options::{ListenerOptions, MqttListenOptions};
 pub use source::MqttListenSource;
