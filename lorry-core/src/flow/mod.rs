@@ -1,4 +1,32 @@
-//! The synchronous middle.
+//! The synchronous middle: operators, and the graph they form.
+//!
+//! An item enters at a source and is pushed depth-first through operators until it lands in the sinks' queues. Nothing here waits,
+//! reads a clock or does I/O: the pump hands in the time, and back-pressure is a number. So the whole layer is deterministic.
 
-/// An operator.
-pub trait Operator<I, O = I>: Send {}
+mod describe;
+mod downstream;
+mod input;
+mod item;
+mod join;
+mod node;
+mod operator;
+mod stage;
+mod stream;
+mod tee;
+mod wiring;
+
+pub use describe::{Graph, GraphNode};
+pub use input::{Input, Taken};
+pub use item::Item;
+pub use join::Either;
+pub use operator::{Holds, Operator, Output};
+pub use stream::{Branch, Stream};
+
+pub(crate) use describe::sorted;
+pub(crate) use downstream::{Downstream, Ending, Status, Turn, earliest};
+pub(crate) use node::{AnyNode, Info, Node, already_used};
+pub(crate) use stream::{BatchingOverride, SinkEnd};
+pub(crate) use wiring::Wiring;
+
+#[cfg(test)]
+mod tests;

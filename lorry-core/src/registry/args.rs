@@ -67,7 +67,8 @@ impl Args {
     /// [`Usage`](crate::ErrorKind::Usage): a malformed address, an option given both ways.
     pub fn parse(address: &str, properties: &[(String, String)]) -> Result<Self> {
         let uri = Uri::parse(address)?;
-        Self::new(&uri.scheme().to_owned(), uri, properties, None, false)
+        let subject = uri.scheme().to_owned();
+        Self::new(&subject, uri, properties, None, false)
     }
 
     /// From an address and further options (launch properties), which may not repeat those of the address.
@@ -88,8 +89,10 @@ impl Args {
         for (name, _) in properties {
             let kebab = name.to_ascii_lowercase().replace('_', "-");
             if options.contains(&kebab) {
-                return Err(Error::usage(format!("option {kebab:?} of {subject} stands in the location and as a property"))
-                    .hint("give it once"));
+                return Err(Error::usage(format!(
+                    "option {kebab:?} of {subject} stands in the location and as a property"
+                ))
+                .hint("give it once"));
             }
         }
         for (name, value) in properties {
@@ -101,7 +104,9 @@ impl Args {
     }
 
     fn resolve_password(&mut self, resolver: Option<&Arc<dyn Resolver>>) -> Result<()> {
-        let of = |name: &'static str, args: &mut Self| if args.options.contains(name) { args.options.take_one(name) } else { Ok(None) };
+        let of = |name: &'static str, args: &mut Self| {
+            if args.options.contains(name) { args.options.take_one(name) } else { Ok(None) }
+        };
         let (env, file) = (of("password-env", self)?, of("password-file", self)?);
         let given = usize::from(env.is_some())
             + usize::from(file.is_some())
@@ -114,9 +119,9 @@ impl Args {
             (Some(name), _) => Some(look_up(&name, resolver)?),
             (_, Some(path)) => {
                 let resolver = resolver.ok_or_else(refused)?;
-                let text = resolver
-                    .file(&path)
-                    .map_err(|error| Error::usage(format!("the password file cannot be read: {error}")).with("file", &path))?;
+                let text = resolver.file(&path).map_err(|error| {
+                    Error::usage(format!("the password file cannot be read: {error}")).with("file", &path)
+                })?;
                 Some(text.lines().next().unwrap_or_default().to_owned())
             }
             _ => None,
@@ -152,7 +157,9 @@ impl Args {
     pub fn login(&mut self) -> Result<Login> {
         let mut login: Login = self.take()?;
         match (self.uri.user(), &login.user) {
-            (Some(_), Some(_)) => return Err(Error::usage(format!("more than one user for {}", self.uri)).hint("give one")),
+            (Some(_), Some(_)) => {
+                return Err(Error::usage(format!("more than one user for {}", self.uri)).hint("give one"));
+            }
             (Some(user), None) => login.user = Some(user.to_owned()),
             _ => {}
         }

@@ -1,6 +1,7 @@
 //! Elements by name and by scheme, their typed options, and the addresses that people type.
 
 mod args;
+mod docs;
 mod options;
 #[allow(clippy::module_inception)]
 mod registry;
@@ -10,12 +11,15 @@ mod types;
 mod uri;
 
 pub use args::{Args, Login, ProcessEnvironment, Resolver};
+pub use docs::options_table;
 pub use options::Options;
 pub use registry::{Element, Registry};
 pub use shared::{Batching, Content, media_type};
 pub use spec::{ElementSpec, OptionSpec, Role};
 pub use types::{Secret, Size, Span};
 pub use uri::{Host, Uri, redact};
+
+pub(crate) use uri::is_secret;
 
 #[cfg(test)]
 mod tests;

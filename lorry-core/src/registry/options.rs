@@ -61,7 +61,8 @@ impl Options {
         let at = RefCell::new(None);
         let taken = T::deserialize(Fields { options: self, at: &at });
         taken.map_err(|error: Wrong| {
-            let of = at.borrow().as_ref().map(|name| format!("option {name:?} of {}: ", self.subject)).unwrap_or_default();
+            let of =
+                at.borrow().as_ref().map(|name| format!("option {name:?} of {}: ", self.subject)).unwrap_or_default();
             Error::usage(format!("{of}{error}")).hint(format!("see: lorry inspect {}", self.subject))
         })
     }
@@ -110,13 +111,15 @@ impl Options {
     }
 
     fn remove(&mut self, name: &str) -> Vec<Option<String>> {
-        let (taken, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.pairs).into_iter().partition(|(own, _)| own == name);
+        let (taken, rest): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.pairs).into_iter().partition(|(own, _)| own == name);
         self.pairs = rest;
         taken.into_iter().map(|(_, value)| value).collect()
     }
 
     fn wrong(&self, name: &str, what: &str) -> Error {
-        Error::usage(format!("option {name:?} of {} {what}", self.subject)).hint(format!("see: lorry inspect {}", self.subject))
+        Error::usage(format!("option {name:?} of {} {what}", self.subject))
+            .hint(format!("see: lorry inspect {}", self.subject))
     }
 }
 
@@ -169,7 +172,8 @@ impl<'de> de::Deserializer<'de> for Fields<'_> {
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         self.options.known.extend(fields);
-        let given = fields.iter().map(|field| (*field, self.options.remove(field))).filter(|(_, values)| !values.is_empty());
+        let given =
+            fields.iter().map(|field| (*field, self.options.remove(field))).filter(|(_, values)| !values.is_empty());
         let given = given.collect::<Vec<_>>();
         visitor.visit_map(Given { given: given.into_iter(), values: Vec::new(), at: self.at })
     }
@@ -255,7 +259,9 @@ impl<'de> de::Deserializer<'de> for Given1 {
         }
         let text = self.one()?;
         visitor.visit_bool(parse_bool(&text).ok_or_else(|| {
-            <Wrong as de::Error>::custom(format!("not a boolean: {text:?}; write true or false (yes, no, on, off, 1, 0)"))
+            <Wrong as de::Error>::custom(format!(
+                "not a boolean: {text:?}; write true or false (yes, no, on, off, 1, 0)"
+            ))
         })?)
     }
 

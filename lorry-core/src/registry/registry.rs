@@ -6,7 +6,7 @@ use super::spec::{ElementSpec, Maker, Role};
 use super::uri::{Uri, redact};
 use crate::flow::Operator;
 use crate::relay::{Sink, Source};
-use crate::{Error, Message, Result, did_you_mean};
+use crate::{Error, Message, Relay, Result, Stream, did_you_mean};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -91,6 +91,15 @@ impl Registry {
         }
     }
 
+    /// A relay from one address to another.
+    ///
+    /// # Errors
+    /// As [`source`](Registry::source).
+    pub fn relay(&self, source: &str, sink: &str) -> Result<Relay> {
+        let (source, sink) = (self.source(source)?, self.sink(sink)?);
+        Ok(Relay::new([Stream::from_source(source).to(sink)]))
+    }
+
     /// The element that an address names in this role.
     ///
     /// # Errors
@@ -166,11 +175,13 @@ impl Registry {
         }
         // A driver suffix as SQLAlchemy has it: accepted and ignored.
         if let Some((base, _)) = scheme.split_once('+')
-            && let Some(spec) = self.by_scheme(base).into_iter().find(|spec| spec.role == role && spec.name == "sqlsink")
+            && let Some(spec) =
+                self.by_scheme(base).into_iter().find(|spec| spec.role == role && spec.name == "sqlsink")
         {
             return Ok(spec);
         }
-        let known: Vec<_> = self.elements().filter(|spec| spec.role == role).flat_map(|spec| spec.schemes).copied().collect();
+        let known: Vec<_> =
+            self.elements().filter(|spec| spec.role == role).flat_map(|spec| spec.schemes).copied().collect();
         let error = Error::usage(format!("unknown scheme {scheme:?}")).with("address", uri);
         Err(match did_you_mean(scheme, known.iter().copied()) {
             Some(near) => error.hint(format!("did you mean {near:?}?")),
@@ -180,5 +191,6 @@ impl Registry {
 }
 
 fn is_of_scheme(text: &str, scheme: &str) -> bool {
-    text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)) && text[scheme.len()..].starts_with(':')
+    text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+        && text[scheme.len()..].starts_with(':')
 }

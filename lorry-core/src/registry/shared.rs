@@ -1,8 +1,10 @@
 //! Options that every source or every sink has, and the wrappers that give them their meaning.
 
 use crate::message::Message;
-use crate::relay::{Batch, Chunk, Context, Event, Identity, Limits, Positions, Receipt, Settled, Sink, SinkInfo, Source, SourceInfo};
 use crate::registry::{Size, Span};
+use crate::relay::{
+    Batch, Context, Event, Identity, Limits, Positions, Receipt, Settled, Sink, SinkInfo, Source, SourceInfo,
+};
 use crate::{Error, Meta, Result};
 use async_trait::async_trait;
 use schemars::JsonSchema;
@@ -136,9 +138,9 @@ impl Source for Stamped {
 
     async fn next(&mut self, limit: usize) -> Result<Event> {
         match self.source.next(limit).await? {
-            Event::Chunk(Chunk { lane, mut values, at }) => {
-                values.iter_mut().for_each(|message| self.stamp(message));
-                Ok(Event::Chunk(Chunk { lane, values, at }))
+            Event::Chunk(mut chunk) => {
+                chunk.values.iter_mut().for_each(|message| self.stamp(message));
+                Ok(Event::Chunk(chunk))
             }
             event => Ok(event),
         }

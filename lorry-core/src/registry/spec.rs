@@ -94,7 +94,10 @@ pub struct OptionSpec {
 
 impl ElementSpec {
     /// A source of this element name (`mqttsrc`).
-    pub fn source(name: &'static str, make: impl Fn(&mut Args) -> Result<Box<dyn Source>> + Send + Sync + 'static) -> Self {
+    pub fn source(
+        name: &'static str,
+        make: impl Fn(&mut Args) -> Result<Box<dyn Source>> + Send + Sync + 'static,
+    ) -> Self {
         Self::new(name, Role::Source, Maker::Source(Arc::new(make)))
     }
 
@@ -150,7 +153,10 @@ impl ElementSpec {
     /// Adds the options of a struct: its fields, their types, defaults and documentation. `make` must [take](Args::take) the same.
     #[must_use]
     pub fn options<T: JsonSchema>(mut self) -> Self {
-        let schema = SchemaSettings::default().with(|settings| settings.inline_subschemas = true).into_generator().into_root_schema_for::<T>();
+        let schema = SchemaSettings::default()
+            .with(|settings| settings.inline_subschemas = true)
+            .into_generator()
+            .into_root_schema_for::<T>();
         self.options.extend(option_specs(schema.as_value()));
         self
     }
@@ -209,7 +215,11 @@ impl ElementSpec {
 
 impl fmt::Debug for ElementSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ElementSpec").field("name", &self.name).field("role", &self.role).field("schemes", &self.schemes).finish()
+        f.debug_struct("ElementSpec")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .field("schemes", &self.schemes)
+            .finish()
     }
 }
 
@@ -255,7 +265,9 @@ fn kind(property: &Json) -> String {
         }
     }
     match property.get("type") {
-        Some(Json::String(text)) if text == "array" => format!("list of {}", property.get("items").map_or("string".into(), kind)),
+        Some(Json::String(text)) if text == "array" => {
+            format!("list of {}", property.get("items").map_or("string".into(), kind))
+        }
         Some(Json::String(text)) => text.clone(),
         Some(Json::Array(types)) => {
             let types = types.iter().filter(|text| **text != "null").cloned().collect::<Vec<_>>();

@@ -309,13 +309,12 @@ fn parse_host(text: &str) -> Result<Host, String> {
     };
     let port = match port {
         None | Some("") => None,
-        Some(port) => Some(
-            port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
-                // What stands here may be the end of a password that was not percent-encoded.
-                let shown = if port.chars().all(|c| c.is_ascii_alphanumeric()) { format!(" {port}") } else { String::new() };
-                format!("port{shown} is not a number from 1 to 65535")
-            })?,
-        ),
+        Some(port) => Some(port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(|| {
+            // What stands here may be the end of a password that was not percent-encoded.
+            let shown =
+                if port.chars().all(|c| c.is_ascii_alphanumeric()) { format!(" {port}") } else { String::new() };
+            format!("port{shown} is not a number from 1 to 65535")
+        })?),
     };
     if name.contains(':') && !text.starts_with('[') {
         return Err("an IPv6 address needs brackets, such as [::1]:1883,".into());

@@ -161,6 +161,19 @@ impl Status {
         }
     }
 
+    /// The element is open. For elements without a connection of their own to report on: they are up, and nothing is logged.
+    pub fn ready(&self) {
+        let mut state = lock(&self.0.state);
+        if matches!(*state, State::Idle) {
+            *state = State::Up;
+        }
+    }
+
+    /// Whether the last that was heard of it is a failure.
+    pub fn is_down(&self) -> bool {
+        matches!(*lock(&self.0.state), State::Retrying(_) | State::Degraded(_))
+    }
+
     /// The element lost or did not reach its peer and tries again after `delay`.
     pub fn retrying(&self, error: &Error, delay: Duration) {
         *lock(&self.0.state) = State::Retrying(error.clone());

@@ -115,6 +115,37 @@ where
     }
 }
 
+#[async_trait]
+impl<T: Send + Sync + 'static> Sink<T> for Box<dyn Sink<T>> {
+    fn info(&self, identity: &Identity) -> SinkInfo {
+        (**self).info(identity)
+    }
+
+    fn limits(&self) -> Limits {
+        (**self).limits()
+    }
+
+    async fn open(&mut self, context: Context) -> Result<()> {
+        (**self).open(context).await
+    }
+
+    async fn send(&mut self, batch: Batch<T>) -> Result<Receipt> {
+        (**self).send(batch).await
+    }
+
+    async fn positions(&mut self) -> Result<Positions> {
+        (**self).positions().await
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        (**self).close().await
+    }
+
+    fn weigh(&self, value: &T) -> usize {
+        (**self).weigh(value)
+    }
+}
+
 /// What a sink is, before it is opened.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

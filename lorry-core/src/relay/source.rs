@@ -22,6 +22,9 @@ use std::time::Duration;
 /// **new lane**, so that a late settlement can never touch a message of the new connection. The first chunk of an unknown lane
 /// opens it; [`Event::LaneOpened`] does so explicitly where the lane has a key of its own.
 ///
+/// A message that the source finds undeliverable (larger than a limit, malformed) still has its place in the lane: it stands in the
+/// chunk and is named in [`Chunk::refused`], so that the error policy decides about it like about any other.
+///
 /// Within a lane positions only grow. In a lane that is settled [in order](Settlement::InOrder) `UpTo(lane, p)` covers every
 /// message with a position `≤ p`.
 ///
@@ -124,6 +127,33 @@ where
     /// The memory that one value holds while it is in the relay, in bytes; for the byte limit of a lane.
     fn weigh(&self, value: &T) -> usize {
         weigh(value)
+    }
+}
+
+#[async_trait]
+impl<T: Send + 'static> Source<T> for Box<dyn Source<T>> {
+    fn info(&self, identity: &Identity) -> SourceInfo {
+        (**self).info(identity)
+    }
+
+    async fn open(&mut self, context: Context) -> Result<()> {
+        (**self).open(context).await
+    }
+
+    async fn next(&mut self, limit: usize) -> Result<Event<T>> {
+        (**self).next(limit).await
+    }
+
+    async fn settle(&mut self, settled: Vec<Settled>) -> Result<()> {
+        (**self).settle(settled).await
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        (**self).close().await
+    }
+
+    fn weigh(&self, value: &T) -> usize {
+        (**self).weigh(value)
     }
 }
 
@@ -239,6 +269,9 @@ pub struct Chunk<T = Message> {
     pub values: Vec<T>,
     /// The position of each.
     pub at: At,
+    /// Messages that the source itself finds undeliverable (too large, malformed), by ascending index, each with an error of class
+    /// data. They take their place in the ledger and go straight to the error policy.
+    pub refused: Vec<(usize, Error)>,
 }
 
 /// The positions of a chunk's messages.
@@ -263,13 +296,30 @@ impl At {
 impl<T> Chunk<T> {
     /// Messages numbered consecutively from `first`.
     pub fn sequential(lane: LaneId, first: u64, values: Vec<T>) -> Self {
-        Self { lane, values, at: At::From(Position(first)) }
+        Self { lane, values, at: At::From(Position(first)), refused: Vec::new() }
     }
 
     /// Messages with positions of their own, one each.
     pub fn positioned(lane: LaneId, values: Vec<T>, positions: Vec<Position>) -> Self {
         debug_assert_eq!(values.len(), positions.len());
-        Self { lane, values, at: At::Each(positions) }
+        Self { lane, values, at: At::Each(positions), refused: Vec::new() }
+    }
+
+    /// Keeps the first `at` messages, and gives the others.
+    pub(crate) fn split_off(&mut self, at: usize) -> Self {
+        let values = self.values.split_off(at);
+        let rest = match &mut self.at {
+            At::From(first) => At::From(Position(first.0 + at as u64)),
+            At::Each(positions) => At::Each(positions.split_off(at)),
+        };
+        let moved = self.refused.iter().position(|(index, _)| *index >= at).unwrap_or(self.refused.len());
+        let refused = self.refused.split_off(moved).into_iter().map(|(index, error)| (index - at, error)).collect();
+        Self { lane: self.lane, values, at: rest, refused }
+    }
+
+    /// Has the message at `index`, which is larger than those refused before, rejected instead of delivered.
+    pub fn refuse(&mut self, index: usize, error: Error) {
+        self.refused.push((index, error));
     }
 }
 
@@ -292,4 +342,3 @@ pub struct Verdict {
     /// Why it was refused; `None` when it was delivered or filtered out.
     pub refused: Option<Error>,
 }
-

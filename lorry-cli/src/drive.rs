@@ -1,0 +1,112 @@
+//! Runs a relay to its end: signals, status line, report.
+
+use crate::args::{IdentityFlags, Policy, RelayFlags, Require};
+use crate::exit::{Failure, LEFT, Outcome};
+use crate::report::{self, Destination};
+use crate::signals::Signals;
+use crate::state;
+use crate::status;
+use crate::terminal::Terminal;
+use lorry::relay::{Guarantee, OnError, Stopper};
+use lorry::{Error, Relay, Result};
+use std::convert::Infallible;
+use std::future::Future;
+
+/// Gives the relay what the flags say.
+///
+/// # Errors
+/// Flags that do not go together.
+fn configure(mut relay: Relay, flags: &RelayFlags) -> Result<Relay, Failure> {
+    relay = identify(relay, &flags.identity)?;
+    relay = relay.on_error(match (flags.on_error, &flags.dlq) {
+        (Policy::Stop, None) => OnError::Stop,
+        (Policy::Drop, None) => OnError::Drop,
+        (Policy::Dlq, None) => return Err(Error::usage("--on-error dlq needs --dlq URI").into()),
+        (Policy::Dlq, Some(_)) => {
+            return Err(Error::usage("--dlq: this version cannot write dead letters yet").hint("use --on-error stop or drop").into());
+        }
+        (Policy::Stop | Policy::Drop, Some(_)) => return Err(Error::usage("--dlq needs --on-error dlq").into()),
+    });
+    relay = relay.drain_timeout(flags.drain_timeout);
+    if let Some(count) = flags.count {
+        relay = relay.count(count);
+    }
+    if let Some(idle) = flags.idle_exit {
+        relay = relay.idle_exit(idle);
+    }
+    Ok(require(relay, flags.require))
+}
+
+/// Gives the relay its name and its state.
+///
+/// # Errors
+/// There is no place for the state.
+pub(crate) fn identify(mut relay: Relay, flags: &IdentityFlags) -> Result<Relay> {
+    let Some(name) = &flags.name else { return Ok(relay) };
+    relay = relay.name(name.as_str()).state(state::open(flags)?);
+    Ok(match &flags.instance {
+        Some(instance) => relay.instance(instance.as_str()),
+        None => relay,
+    })
+}
+
+/// Checks a relay, runs it as the flags say, and reports.
+pub(crate) fn start(relay: Relay, flags: &RelayFlags, terminal: &Terminal) -> Outcome {
+    let relay = configure(relay, flags)?;
+    relay.check()?;
+    let report = flags.report.as_deref().map(Destination::open).transpose()?;
+    run(relay, report, terminal)
+}
+
+/// Runs a relay until its source ends, a flag ends it, or a signal does.
+fn run(relay: Relay, report: Option<Destination>, terminal: &Terminal) -> Outcome {
+    let summary = on_runtime(async {
+        let mut signals = signals()?;
+        let running = relay.spawn();
+        let (stopper, monitor) = (running.stopper(), running.monitor());
+        Ok(tokio::select! {
+            summary = running.wait() => summary,
+            never = obey(&mut signals, &stopper, terminal) => match never {},
+            never = status::show(terminal, &monitor) => match never {},
+        })
+    })?;
+    terminal.clear();
+    let written = report.map_or(Ok(()), |report| report.write(&summary));
+    report::judge(&summary).and(written)
+}
+
+/// The first signal drains the relay, the second ends the process.
+pub(crate) async fn obey(signals: &mut Signals, stopper: &Stopper, terminal: &Terminal) -> Infallible {
+    signals.next().await;
+    tracing::info!("stopping: what was accepted is delivered first; Ctrl-C again leaves at once");
+    stopper.stop();
+    signals.again().await;
+    terminal.clear();
+    std::process::exit(LEFT)
+}
+
+/// Takes the signals over for this process.
+pub(crate) fn signals() -> Result<Signals, Failure> {
+    Signals::install().map_err(|error| Failure::Failed(format!("signal handlers: {error}")))
+}
+
+/// Runs this on a runtime. Threads that still block at the end (a read of stdin) end with the process.
+pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("start the runtime: {error}")))?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_background();
+    result
+}
+
+/// Has the relay refuse to start without this guarantee.
+pub(crate) fn require(relay: Relay, require: Option<Require>) -> Relay {
+    match require {
+        None => relay,
+        Some(Require::AtLeastOnce) => relay.require(Guarantee::UntilExit),
+        Some(Require::EffectivelyOnce) => relay.require(Guarantee::Replayable),
+    }
+}

@@ -1,0 +1,59 @@
+//! The summary at the end: `--report`, and the line that says what was left undelivered.
+
+use crate::exit::{Failure, Outcome};
+use lorry::{ErrorKind, Report};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// Where the report goes.
+#[derive(Debug)]
+pub(crate) enum Destination {
+    Stderr,
+    File(PathBuf, std::fs::File),
+}
+
+impl Destination {
+    /// Opened before anything starts: that it cannot be written should not come out after a night's work.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
+        if path.as_os_str() == "-" {
+            return Ok(Self::Stderr);
+        }
+        match std::fs::File::create(path) {
+            Ok(file) => Ok(Self::File(path.to_owned(), file)),
+            Err(error) => Err(Failure::Usage(format!("--report {}: {error}", path.display()))),
+        }
+    }
+
+    /// Writes the report.
+    ///
+    /// # Errors
+    /// The disk says no.
+    pub(crate) fn write(self, report: &Report) -> Outcome {
+        let text = report.to_json().to_string();
+        match self {
+            Self::Stderr => crate::output::stderr(&text),
+            Self::File(path, mut file) => writeln!(file, "{text}")
+                .map_err(|error| Failure::Failed(format!("write the report: {error} (file: {})", path.display())))?,
+        }
+        Ok(())
+    }
+}
+
+/// Whether all is well, by the report.
+///
+/// # Errors
+/// What went wrong, and how much was left undelivered.
+pub(crate) fn judge(report: &Report) -> Outcome {
+    let messages = |n: u64| if n == 1 { "1 message".to_owned() } else { format!("{n} messages") };
+    match &report.error {
+        // Nobody reads our stdout any more: the pipe's reader has what it wanted.
+        Some(error) if error.kind() == ErrorKind::Closed && error.op() == "write stdout" => Err(Failure::StdoutClosed),
+        Some(error) if report.failed > 0 => Err(Failure::Failed(format!("{} not delivered: {error}", messages(report.failed)))),
+        Some(error) => Err(Failure::Failed(error.to_string())),
+        None if report.failed > 0 => Err(Failure::Failed(format!("{} not delivered", messages(report.failed)))),
+        None => Ok(()),
+    }
+}

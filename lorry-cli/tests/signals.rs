@@ -1,0 +1,82 @@
+//! Ctrl-C: the first drains, the second leaves.
+
+#![cfg(unix)]
+
+mod util;
+
+use rusqlite::Connection;
+use serde_json::Value as Json;
+use util::Dir;
+
+fn count(dir: &Dir, name: &str) -> usize {
+    dir.read(name).lines().count()
+}
+
+#[test]
+fn the_first_signal_drains() {
+    for signal in ["INT", "TERM"] {
+        let dir = Dir::new();
+        let sink = format!("file://{}", dir.text("out.txt"));
+        let mut run = dir.start(&["relay", "test://?rate=2000", &sink, "--report", "report.json"]);
+        run.until("lines", || count(&dir, "out.txt") > 100);
+        run.signal(signal);
+        let ran = run.wait().exits(0);
+        assert_eq!(ran.err, "");
+        let report: Json = serde_json::from_str(&dir.read("report.json")).unwrap();
+        assert_eq!(report["delivered"], report["received"], "{report}");
+        assert_eq!(report["delivered"].as_u64(), Some(count(&dir, "out.txt") as u64));
+    }
+}
+
+/// A database that somebody else keeps locked: nothing can be delivered.
+fn locked(dir: &Dir) -> Connection {
+    let file = Connection::open(dir.path("a.db")).unwrap();
+    file.execute_batch("CREATE TABLE t (id INTEGER); BEGIN IMMEDIATE").unwrap();
+    file
+}
+
+#[test]
+fn the_second_leaves_at_once() {
+    let dir = Dir::new();
+    let _lock = locked(&dir);
+    let sink = format!("sqlite:///{}?table=t", dir.text("a.db"));
+    let mut run = dir.start(&["relay", "-v", "-", &sink]);
+    run.write("{\"id\": 1}\n");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    run.signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    run.signal("INT");
+    let began = std::time::Instant::now();
+    run.wait().exits(130);
+    assert!(began.elapsed().as_secs() < 2, "took {:?}", began.elapsed());
+}
+
+#[test]
+fn what_cannot_be_drained_in_time_is_counted() {
+    let dir = Dir::new();
+    let _lock = locked(&dir);
+    let sink = format!("sqlite:///{}?table=t", dir.text("a.db"));
+    let mut run = dir.start(&["relay", "-", &sink, "--drain-timeout", "300ms", "--report", "report.json"]);
+    run.write("{\"id\": 1}\n{\"id\": 2}\n");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    run.signal("INT");
+    let ran = run.wait().exits(1);
+    let last = ran.err.lines().last().unwrap_or_default();
+    assert!(last.starts_with("error: 2 messages not delivered"), "{ran:?}");
+    let report: Json = serde_json::from_str(&dir.read("report.json")).unwrap();
+    assert_eq!((report["delivered"].as_u64(), report["received"].as_u64()), (Some(0), Some(2)), "{report}");
+}
+
+#[test]
+fn a_server_that_is_away_is_waited_for() {
+    let dir = Dir::new();
+    // Port 1 is reserved and nobody listens there.
+    let mut run = dir.start(&["relay", "mqtt://joe:hunter2@127.0.0.1:1/a", "null:"]);
+    run.until("three seconds", {
+        let began = std::time::Instant::now();
+        move || began.elapsed().as_secs() >= 3
+    });
+    run.signal("INT");
+    let ran = run.wait().exits(0).says("trying again");
+    assert!(ran.err.lines().count() <= 3, "says it at growing intervals: {}", ran.err);
+}

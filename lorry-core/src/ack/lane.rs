@@ -1,0 +1,358 @@
+//! The ledger of one source lane.
+
+use super::run::{Completion, OnRejected, Run, Slot};
+use super::tally::Tally;
+use super::token::Outcome;
+use crate::Error;
+use crate::flow::Item;
+use crate::relay::{Chunk, LaneId, Position, Settled, Settlement, Verdict};
+use crate::sync::lock;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use tokio::sync::Notify;
+
+/// Which items of a lane are decided, and what its source may therefore settle: the lowest contiguous position of a lane that is
+/// settled in order, single items of any other. It never moves past an item that failed.
+///
+/// One mutex, taken twice per chunk: when it is issued and when it is done.
+pub(crate) struct Lane {
+    id: LaneId,
+    settlement: Settlement,
+    on_rejected: OnRejected,
+    /// Something may be settled, or there is trouble: `take` is worth its lock.
+    dirty: AtomicBool,
+    state: Mutex<State>,
+    progress: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Runs from `first` on, in order of issue. In an ordered lane done runs wait here for those before them.
+    runs: VecDeque<Entry>,
+    first: u64,
+    /// Items of the first run that are already counted in `settled`.
+    counted: usize,
+    items: usize,
+    bytes: usize,
+    tally: Tally,
+    settled: Option<Position>,
+    handed: Option<Position>,
+    verdicts: Vec<Verdict>,
+    troubles: Vec<Trouble>,
+    /// From now on an item that is dropped undecided is held, not failed.
+    stopping: bool,
+    lost: bool,
+    /// An item of an ordered lane failed: nothing behind it is settled in this lane any more.
+    broken: bool,
+}
+
+enum Entry {
+    Open(Weak<Run>),
+    Done { last: Position, detail: Option<Vec<(Position, Decision)>> },
+}
+
+enum Decision {
+    Settle,
+    Refuse(Error),
+    Hold,
+}
+
+/// An item that was rejected or failed.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) position: Position,
+    pub(crate) outcome: Outcome,
+    pub(crate) error: Option<Error>,
+}
+
+/// Trouble is for a person: the first few say it all.
+const TROUBLES_KEPT: usize = 16;
+
+impl Lane {
+    pub(crate) fn new(id: LaneId, settlement: Settlement, on_rejected: OnRejected, progress: Arc<Notify>) -> Arc<Self> {
+        Arc::new(Self { id, settlement, on_rejected, dirty: AtomicBool::new(false), state: Mutex::default(), progress })
+    }
+
+    pub(crate) fn id(&self) -> LaneId {
+        self.id
+    }
+
+    /// Enters a chunk into the ledger and appends its items, tokens on them, to `into`. Items the source itself refused are rejected
+    /// at once and do not appear. `bytes` is their weight together.
+    pub(crate) fn issue<T>(self: &Arc<Self>, chunk: Chunk<T>, bytes: usize, into: &mut Vec<Item<T>>) {
+        let Chunk { values, at, refused, .. } = chunk;
+        let len = values.len();
+        if len == 0 {
+            return;
+        }
+        let run = {
+            let mut state = lock(&self.state);
+            let seq = state.first + state.runs.len() as u64;
+            let run = Run::new(len, Completion::Lane { lane: self.clone(), seq, at, bytes });
+            state.runs.push_back(Entry::Open(Arc::downgrade(&run)));
+            state.items += len;
+            state.bytes += bytes;
+            state.tally.received += len as u64;
+            run
+        };
+        let from = into.len();
+        run.issue(values, into);
+        for (index, error) in refused.into_iter().rev() {
+            into.remove(from + index).token.reject(error);
+        }
+    }
+
+    /// What the source may be told now and was not told before. With `exact` also what is decided within runs that are still open:
+    /// costs a look at their slots, and is what keeps a source going whose window is smaller than what operators hold.
+    pub(crate) fn take(&self, exact: bool, into: &mut Vec<Settled>) {
+        if exact {
+            match self.settlement {
+                Settlement::InOrder => self.count_first(),
+                Settlement::Each => self.report_open(),
+            }
+        }
+        if !self.dirty.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        let mut state = lock(&self.state);
+        if state.lost {
+            state.verdicts.clear();
+            return;
+        }
+        if !state.verdicts.is_empty() {
+            into.push(Settled::Items(self.id, std::mem::take(&mut state.verdicts)));
+        }
+        if let Some(settled) = state.settled
+            && state.handed != Some(settled)
+        {
+            state.handed = Some(settled);
+            into.push(Settled::UpTo(self.id, settled));
+        }
+    }
+
+    /// Counts the decided items at the front of the first run, which is still open.
+    fn count_first(&self) {
+        let (first, from, run) = {
+            let state = lock(&self.state);
+            match state.runs.front() {
+                Some(Entry::Open(run)) if !state.broken => (state.first, state.counted, run.upgrade()),
+                _ => return,
+            }
+        };
+        let Some(run) = run else { return };
+        let decisions: Vec<_> = (from..run.len()).map_while(|index| self.settleable(&run, index)).collect();
+        // Outside the lock: this may be the run's last reference, and its end takes the lock.
+        drop(run);
+        if decisions.is_empty() {
+            return;
+        }
+        let mut state = lock(&self.state);
+        if state.first == first && state.counted == from {
+            state.counted += decisions.len();
+            for (position, decision) in decisions {
+                state.settle(position, decision);
+            }
+            self.dirty.store(true, Ordering::Release);
+        }
+    }
+
+    fn settleable(&self, run: &Run, index: usize) -> Option<(Position, Decision)> {
+        let slot = run.decided(index)?;
+        match self.decide(run, index, slot) {
+            Decision::Hold => None,
+            decision => Some((run.at()?.position(index), decision)),
+        }
+    }
+
+    fn decide(&self, run: &Run, index: usize, slot: Slot) -> Decision {
+        match (slot.outcome, self.on_rejected) {
+            (Outcome::Filtered | Outcome::Delivered, _) => Decision::Settle,
+            (Outcome::Rejected, OnRejected::Settle) => match run.error(index) {
+                Some(error) => Decision::Refuse(error),
+                None => Decision::Settle,
+            },
+            (Outcome::Rejected | Outcome::Failed, _) => Decision::Hold,
+        }
+    }
+
+    /// Reports the decided items of runs that are still open, one by one.
+    fn report_open(&self) {
+        for run in self.open_runs() {
+            let verdicts = self.unreported(&run);
+            drop(run);
+            if !verdicts.is_empty() {
+                lock(&self.state).verdicts.extend(verdicts);
+                self.dirty.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    fn unreported(&self, run: &Run) -> Vec<Verdict> {
+        let mut verdicts = Vec::new();
+        for index in 0..run.len() {
+            let Some(slot) = run.decided(index).filter(|slot| !slot.reported) else { continue };
+            let refused = match self.decide(run, index, slot) {
+                Decision::Settle => None,
+                Decision::Refuse(error) => Some(error),
+                Decision::Hold => continue,
+            };
+            let Some(at) = run.at() else { continue };
+            run.mark_reported(index);
+            verdicts.push(Verdict { position: at.position(index), refused });
+        }
+        verdicts
+    }
+
+    fn open_runs(&self) -> Vec<Arc<Run>> {
+        let state = lock(&self.state);
+        let open = state.runs.iter().filter_map(|entry| match entry {
+            Entry::Open(run) => run.upgrade(),
+            Entry::Done { .. } => None,
+        });
+        open.collect()
+    }
+
+    /// The counts, exact within open runs too.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = lock(&self.state).tally;
+        for run in self.open_runs() {
+            for index in 0..run.len() {
+                if let Some(slot) = run.decided(index) {
+                    self.count(&mut tally, &run, index, slot, false);
+                }
+            }
+        }
+        tally
+    }
+
+    fn count(&self, tally: &mut Tally, run: &Run, index: usize, slot: Slot, stopping: bool) {
+        // What is dropped undecided while stopping stays with the source: held.
+        if slot.outcome == Outcome::Failed && stopping && run.error(index).is_none() {
+            return;
+        }
+        tally.count(slot.outcome, self.on_rejected == OnRejected::Settle);
+    }
+
+    /// Items and bytes in runs that are not done.
+    pub(crate) fn retained(&self) -> (usize, usize) {
+        let state = lock(&self.state);
+        (state.items, state.bytes)
+    }
+
+    /// The first troubles since the last call.
+    pub(crate) fn take_troubles(&self) -> Vec<Trouble> {
+        std::mem::take(&mut lock(&self.state).troubles)
+    }
+
+    /// From now on what is dropped undecided is held: its source will give it again.
+    pub(crate) fn stopping(&self) {
+        lock(&self.state).stopping = true;
+    }
+
+    /// The connection behind the lane is gone: nothing of it can be settled any more.
+    pub(crate) fn lose(&self) {
+        lock(&self.state).lost = true;
+    }
+
+    /// Whether the lane can be forgotten: lost, and all of its items decided.
+    pub(crate) fn is_over(&self) -> bool {
+        let state = lock(&self.state);
+        state.lost && state.items == 0
+    }
+
+    pub(super) fn trouble(&self, position: Position, outcome: Outcome, error: Option<&Error>) {
+        let mut state = lock(&self.state);
+        // What a panic drops is not an operator that forgot; the panic itself ends the relay.
+        if error.is_none() && (state.stopping || state.lost || std::thread::panicking()) {
+            return;
+        }
+        if state.troubles.len() < TROUBLES_KEPT {
+            state.troubles.push(Trouble { position, outcome, error: error.cloned() });
+        }
+        drop(state);
+        self.progress.notify_one();
+    }
+
+    /// A run has ended: its last token is gone.
+    pub(super) fn complete(&self, seq: u64, bytes: usize, run: &Run) {
+        let Some(at) = run.at() else { return };
+        let len = run.len();
+        let troubled = run.is_troubled();
+        let verdicts = match self.settlement {
+            Settlement::InOrder => Vec::new(),
+            Settlement::Each => self.unreported(run),
+        };
+        let mut state = lock(&self.state);
+        let stopping = state.stopping || state.lost;
+        let mut detail = Vec::new();
+        for index in 0..len {
+            let Some(slot) = run.decided(index) else { continue };
+            self.count(&mut state.tally, run, index, slot, stopping);
+            if troubled {
+                detail.push((at.position(index), self.decide(run, index, slot)));
+            }
+        }
+        state.items -= len;
+        state.bytes -= bytes;
+        let place = (seq - state.first) as usize;
+        match self.settlement {
+            Settlement::InOrder => {
+                let done = Entry::Done { last: at.position(len - 1), detail: troubled.then_some(detail) };
+                if let Some(entry) = state.runs.get_mut(place) {
+                    *entry = done;
+                }
+                state.advance();
+            }
+            Settlement::Each => {
+                state.verdicts.extend(verdicts);
+                if let Some(entry) = state.runs.get_mut(place) {
+                    *entry = Entry::Done { last: at.position(len - 1), detail: None };
+                }
+                while let Some(Entry::Done { .. }) = state.runs.front() {
+                    state.runs.pop_front();
+                    state.first += 1;
+                }
+            }
+        }
+        drop(state);
+        self.dirty.store(true, Ordering::Release);
+        self.progress.notify_one();
+    }
+}
+
+impl State {
+    fn settle(&mut self, position: Position, decision: Decision) {
+        if let Decision::Refuse(error) = decision {
+            self.verdicts.push(Verdict { position, refused: Some(error) });
+        }
+        self.settled = Some(position);
+    }
+
+    /// Moves over the done runs at the front, up to the first item that holds the lane.
+    fn advance(&mut self) {
+        while !self.broken && matches!(self.runs.front(), Some(Entry::Done { .. })) {
+            let Some(Entry::Done { last, detail }) = self.runs.pop_front() else { return };
+            self.first += 1;
+            let counted = std::mem::take(&mut self.counted);
+            let Some(detail) = detail else {
+                self.settled = Some(last);
+                continue;
+            };
+            for (position, decision) in detail.into_iter().skip(counted) {
+                if matches!(decision, Decision::Hold) {
+                    self.broken = true;
+                    break;
+                }
+                self.settle(position, decision);
+            }
+        }
+        if self.broken {
+            // Nothing behind a failed item is ever settled; only the numbers of the runs still count.
+            while matches!(self.runs.front(), Some(Entry::Done { .. })) {
+                self.runs.pop_front();
+                self.first += 1;
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! All lanes of one source.
+
+use super::lane::{Lane, Trouble};
+use super::run::OnRejected;
+use super::tally::Tally;
+use crate::flow::Item;
+use crate::relay::{Chunk, LaneId, Settled, Settlement};
+use crate::sync::lock;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
+
+/// The ledger of a source: opens its lanes, issues tokens, says what may be settled, and counts.
+pub(crate) struct Ledger {
+    settlement: Settlement,
+    on_rejected: OnRejected,
+    lanes: Mutex<Lanes>,
+    stopping: AtomicBool,
+    /// Woken whenever something was decided.
+    pub(crate) progress: Arc<Notify>,
+}
+
+#[derive(Default)]
+struct Lanes {
+    open: BTreeMap<LaneId, Arc<Lane>>,
+    /// Lost lanes with items still on their way.
+    leaving: Vec<Arc<Lane>>,
+    past: Tally,
+}
+
+/// How much a source may have undecided in the relay: the bound on memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Bound {
+    pub(crate) items: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Ledger {
+    pub(crate) fn new(settlement: Settlement, on_rejected: OnRejected) -> Self {
+        let (lanes, stopping, progress) = (Mutex::default(), AtomicBool::new(false), Arc::default());
+        Self { settlement, on_rejected, lanes, stopping, progress }
+    }
+
+    /// Enters a chunk; its lane is opened if it is not known.
+    pub(crate) fn issue<T>(&self, chunk: Chunk<T>, bytes: usize, into: &mut Vec<Item<T>>) {
+        let lane = {
+            let mut lanes = lock(&self.lanes);
+            lanes
+                .open
+                .entry(chunk.lane)
+                .or_insert_with(|| {
+                    let lane = Lane::new(chunk.lane, self.settlement, self.on_rejected, self.progress.clone());
+                    if self.stopping.load(Ordering::Acquire) {
+                        lane.stopping();
+                    }
+                    lane
+                })
+                .clone()
+        };
+        lane.issue(chunk, bytes, into);
+    }
+
+    /// The lane is gone; what was not settled will come again in another.
+    pub(crate) fn lose(&self, id: LaneId) {
+        let mut lanes = lock(&self.lanes);
+        if let Some(lane) = lanes.open.remove(&id) {
+            lane.lose();
+            lanes.leaving.push(lane);
+        }
+    }
+
+    /// All lanes are gone.
+    pub(crate) fn lose_all(&self) {
+        let ids: Vec<_> = lock(&self.lanes).open.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.lose(id));
+    }
+
+    /// What the source may be told now; see [`Lane::take`].
+    pub(crate) fn take(&self, exact: bool) -> Vec<Settled> {
+        let mut settled = Vec::new();
+        for lane in self.open() {
+            lane.take(exact, &mut settled);
+        }
+        settled
+    }
+
+    /// The troubles since the last call.
+    pub(crate) fn take_troubles(&self) -> Vec<(LaneId, Trouble)> {
+        let troubles = |lane: Arc<Lane>| lane.take_troubles().into_iter().map(move |trouble| (lane.id(), trouble));
+        self.all().into_iter().flat_map(troubles).collect()
+    }
+
+    /// The counts of all lanes, past ones included.
+    pub(crate) fn tally(&self) -> Tally {
+        self.forget();
+        let mut tally = lock(&self.lanes).past;
+        self.all().iter().for_each(|lane| tally += lane.tally());
+        tally
+    }
+
+    /// How many more items fit under the bound. The quick answer counts whole chunks; where that says none, the exact one is asked.
+    pub(crate) fn room(&self, bound: Bound) -> usize {
+        let (items, bytes) = self.retained();
+        match bound.items.saturating_sub(items) {
+            _ if bytes >= bound.bytes => 0,
+            0 => bound.items.saturating_sub(self.tally().held() as usize),
+            room => room,
+        }
+    }
+
+    /// Whether whole chunks leave room under this number of items; the quick half of [`room`](Ledger::room).
+    pub(crate) fn has_room(&self, items: usize) -> bool {
+        self.retained().0 < items
+    }
+
+    /// Whether every item of every lane is decided.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.retained().0 == 0
+    }
+
+    /// From now on what is dropped undecided is held, not failed.
+    pub(crate) fn stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.all().iter().for_each(|lane| lane.stopping());
+    }
+
+    fn retained(&self) -> (usize, usize) {
+        let lanes = lock(&self.lanes);
+        let both = lanes.open.values().chain(&lanes.leaving).map(|lane| lane.retained());
+        both.fold((0, 0), |(items, bytes), (more, heavier)| (items + more, bytes + heavier))
+    }
+
+    fn forget(&self) {
+        let mut lanes = lock(&self.lanes);
+        let (over, leaving): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut lanes.leaving).into_iter().partition(|lane| lane.is_over());
+        lanes.leaving = leaving;
+        over.iter().for_each(|lane| lanes.past += lane.tally());
+    }
+
+    fn open(&self) -> Vec<Arc<Lane>> {
+        lock(&self.lanes).open.values().cloned().collect()
+    }
+
+    fn all(&self) -> Vec<Arc<Lane>> {
+        let lanes = lock(&self.lanes);
+        lanes.open.values().chain(&lanes.leaving).cloned().collect()
+    }
+}

@@ -1,0 +1,49 @@
+//! Counts of what became of messages.
+
+use super::token::Outcome;
+
+/// How many messages came in and what became of them. `received = delivered + filtered + dropped + dead_lettered + failed + held` holds
+/// at any time: what is not decided is held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Messages that the source handed over.
+    pub received: u64,
+    /// Every destination has them.
+    pub delivered: u64,
+    /// Removed on purpose.
+    pub filtered: u64,
+    /// Rejected, and dropped by policy.
+    pub dropped: u64,
+    /// Rejected, and stored as dead letters.
+    pub dead_lettered: u64,
+    /// Rejected or failed, and not acknowledged: they stay with their source.
+    pub failed: u64,
+}
+
+impl Tally {
+    /// Messages that are not decided: on their way, or held by operators.
+    pub fn held(&self) -> u64 {
+        self.received.saturating_sub(self.delivered + self.filtered + self.dropped + self.dead_lettered + self.failed)
+    }
+
+    pub(super) fn count(&mut self, outcome: Outcome, dropped: bool) {
+        match outcome {
+            Outcome::Filtered => self.filtered += 1,
+            Outcome::Delivered => self.delivered += 1,
+            Outcome::Rejected if dropped => self.dropped += 1,
+            Outcome::Rejected | Outcome::Failed => self.failed += 1,
+        }
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.received += other.received;
+        self.delivered += other.delivered;
+        self.filtered += other.filtered;
+        self.dropped += other.dropped;
+        self.dead_lettered += other.dead_lettered;
+        self.failed += other.failed;
+    }
+}

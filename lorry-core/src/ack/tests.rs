@@ -1,0 +1,340 @@
+//! The ledger against a model: whatever the interleaving, no commit past an unresolved or failed item.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::flow::Item;
+use crate::relay::{Chunk, LaneId, Position, Settled, Settlement};
+use crate::{Error, ErrorKind};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn refusal() -> Error {
+    Error::data(ErrorKind::Malformed, "", "no")
+}
+
+fn ledger(settlement: Settlement, on_rejected: OnRejected) -> Ledger {
+    Ledger::new(settlement, on_rejected)
+}
+
+fn issue(ledger: &Ledger, first: u64, n: usize) -> Vec<Item<u64>> {
+    let mut items = Vec::new();
+    ledger.issue(Chunk::sequential(LaneId(1), first, (first..first + n as u64).collect()), n * 8, &mut items);
+    items
+}
+
+fn up_to(settled: &[Settled]) -> Option<u64> {
+    settled.iter().rev().find_map(|settled| match settled {
+        Settled::UpTo(_, position) => Some(position.0),
+        Settled::Items(..) => None,
+    })
+}
+
+/// What a test does with one clone of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Filter,
+    Deliver,
+    Reject,
+    Fail,
+    Forget,
+}
+
+fn fate() -> impl Strategy<Value = Fate> {
+    prop_oneof![
+        3 => Just(Fate::Filter),
+        12 => Just(Fate::Deliver),
+        1 => Just(Fate::Reject),
+        1 => Just(Fate::Fail),
+        1 => Just(Fate::Forget),
+    ]
+}
+
+fn meet(token: Token, fate: Fate) {
+    match fate {
+        Fate::Filter => token.filtered(),
+        Fate::Deliver => token.delivered(),
+        Fate::Reject => token.reject(refusal()),
+        Fate::Fail => token.fail(refusal()),
+        Fate::Forget => drop(token),
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// Issue a chunk; each item is cloned so many times.
+    Issue(Vec<usize>),
+    /// Decide one of the tokens under way (by index modulo their number).
+    Decide(usize, Fate),
+    /// Join two of the tokens under way into one.
+    Join(usize, usize),
+    /// Ask what may be settled.
+    Take(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        2 => prop::collection::vec(0usize..3, 1..6).prop_map(Step::Issue),
+        12 => (any::<usize>(), fate()).prop_map(|(which, fate)| Step::Decide(which, fate)),
+        1 => (any::<usize>(), any::<usize>()).prop_map(|(a, b)| Step::Join(a, b)),
+        3 => any::<bool>().prop_map(Step::Take),
+    ];
+    prop::collection::vec(step, 1..120)
+}
+
+/// What is known of each item: how many clones are undecided, and the worst fate so far.
+#[derive(Default)]
+struct Model {
+    items: BTreeMap<u64, (usize, Option<Fate>)>,
+}
+
+impl Model {
+    fn decide(&mut self, position: u64, fate: Fate) {
+        let item = self.items.get_mut(&position).unwrap();
+        item.0 -= 1;
+        item.1 = item.1.max(Some(fate));
+    }
+
+    fn settles(&self, position: u64, on_rejected: OnRejected) -> bool {
+        match self.items[&position] {
+            (0, Some(Fate::Filter | Fate::Deliver)) => true,
+            (0, Some(Fate::Reject)) => on_rejected == OnRejected::Settle,
+            _ => false,
+        }
+    }
+
+    /// The highest position below which everything may be settled.
+    fn contiguous(&self, on_rejected: OnRejected) -> Option<u64> {
+        self.items.keys().copied().take_while(|position| self.settles(*position, on_rejected)).last()
+    }
+}
+
+/// Tokens under way, with the items each stands for.
+type Under = Vec<(Vec<u64>, Token)>;
+
+fn play(steps: Vec<Step>, settlement: Settlement, on_rejected: OnRejected) -> Result<(), TestCaseError> {
+    let ledger = ledger(settlement, on_rejected);
+    let mut model = Model::default();
+    let mut under: Under = Vec::new();
+    let mut next = 0;
+    let mut settled_to = None;
+    let mut refused = BTreeMap::<u64, usize>::new();
+    let mut each = BTreeMap::<u64, usize>::new();
+
+    let mut judge = |ledger: &Ledger, model: &Model, exact: bool| -> Result<(), TestCaseError> {
+        for settled in ledger.take(exact) {
+            match settled {
+                Settled::UpTo(lane, Position(position)) => {
+                    prop_assert_eq!(lane, LaneId(1));
+                    prop_assert!(Some(position) > settled_to, "settled again");
+                    prop_assert!(
+                        Some(position) <= model.contiguous(on_rejected),
+                        "{} is past an undecided or failed item",
+                        position
+                    );
+                    settled_to = Some(position);
+                }
+                Settled::Items(_, verdicts) => {
+                    for verdict in verdicts {
+                        let position = verdict.position.0;
+                        prop_assert!(model.settles(position, on_rejected), "{} reported, but not decided", position);
+                        prop_assert_eq!(verdict.refused.is_some(), model.items[&position].1 == Some(Fate::Reject));
+                        if verdict.refused.is_some() {
+                            *refused.entry(position).or_default() += 1;
+                        }
+                        if settlement == Settlement::Each {
+                            *each.entry(position).or_default() += 1;
+                        }
+                    }
+                }
+            }
+        }
+        if exact && settlement == Settlement::InOrder {
+            // Exact means exact: nothing that could be settled is kept back for the rest of its chunk.
+            prop_assert_eq!(settled_to, model.contiguous(on_rejected));
+        }
+        Ok(())
+    };
+
+    for step in steps {
+        match step {
+            Step::Issue(clones) => {
+                for (item, clones) in issue(&ledger, next, clones.len()).into_iter().zip(clones) {
+                    model.items.insert(item.value, (clones + 1, None));
+                    for _ in 0..clones {
+                        under.push((vec![item.value], item.token.clone()));
+                    }
+                    under.push((vec![item.value], item.token));
+                }
+                next = model.items.len() as u64;
+            }
+            Step::Decide(which, fate) if !under.is_empty() => {
+                let (positions, token) = under.swap_remove(which % under.len());
+                meet(token, fate);
+                positions.into_iter().for_each(|position| model.decide(position, fate));
+            }
+            Step::Join(a, b) if under.len() > 1 => {
+                let (mut positions, one) = under.swap_remove(a % under.len());
+                let (others, two) = under.swap_remove(b % under.len());
+                let same = positions == others && positions.len() == 1;
+                let joined = Token::pair(one, two);
+                if same {
+                    // The arms of a diamond: one clone less.
+                    model.items.get_mut(&positions[0]).unwrap().0 -= 1;
+                } else {
+                    positions.extend(others);
+                }
+                under.push((positions, joined));
+            }
+            Step::Take(exact) => {
+                judge(&ledger, &model, false)?;
+                // Several calls: each moves over one open chunk.
+                if exact {
+                    judge(&ledger, &model, true)?;
+                }
+            }
+            Step::Decide(..) | Step::Join(..) => {}
+        }
+        let tally = ledger.tally();
+        let done = model.items.values().filter(|(left, _)| *left == 0).count() as u64;
+        prop_assert_eq!(tally.received, model.items.len() as u64);
+        prop_assert_eq!(tally.received - tally.held(), done);
+    }
+    for (positions, token) in under.drain(..) {
+        meet(token, Fate::Deliver);
+        positions.into_iter().for_each(|position| model.decide(position, Fate::Deliver));
+    }
+    judge(&ledger, &model, true)?;
+    prop_assert!(ledger.is_empty(), "every token is gone, so every run must be");
+    prop_assert!(refused.values().all(|times| *times == 1), "a refusal was reported twice");
+    if settlement == Settlement::Each {
+        let expected: Vec<u64> =
+            model.items.keys().copied().filter(|position| model.settles(*position, on_rejected)).collect();
+        prop_assert!(each.values().all(|times| *times == 1), "an item was reported twice");
+        prop_assert_eq!(each.keys().copied().collect::<Vec<_>>(), expected);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_ordered_lane_never_passes_an_open_or_failed_item(steps in steps()) {
+        play(steps, Settlement::InOrder, OnRejected::Hold)?;
+    }
+
+    #[test]
+    fn an_ordered_lane_passes_rejected_items_by_policy(steps in steps()) {
+        play(steps, Settlement::InOrder, OnRejected::Settle)?;
+    }
+
+    #[test]
+    fn an_unordered_lane_reports_each_item_once(steps in steps()) {
+        play(steps, Settlement::Each, OnRejected::Settle)?;
+    }
+}
+
+/// 32,000 items, each in four clones that resolve on four threads: every item counts once, and the worst of its clones decides.
+#[test]
+fn clones_on_several_threads_tally_exactly() {
+    const CHUNKS: u64 = 125;
+    let ledger = ledger(Settlement::InOrder, OnRejected::Settle);
+    let (senders, receivers): (Vec<_>, Vec<_>) = (0..4).map(|_| std::sync::mpsc::channel::<(u64, Token)>()).unzip();
+    let threads: Vec<_> = receivers
+        .into_iter()
+        .enumerate()
+        .map(|(number, receiver)| {
+            std::thread::spawn(move || {
+                for (value, token) in receiver {
+                    match (number, value % 10) {
+                        (3, 0) => token.reject(refusal()),
+                        (2, 1) => token.filtered(),
+                        _ => token.delivered(),
+                    }
+                }
+            })
+        })
+        .collect();
+    for chunk in 0..CHUNKS {
+        for Item { value, token } in issue(&ledger, chunk * 256, 256) {
+            for sender in &senders[1..] {
+                sender.send((value, token.clone())).unwrap();
+            }
+            senders[0].send((value, token)).unwrap();
+        }
+    }
+    drop(senders);
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    let tally = ledger.tally();
+    let total = CHUNKS * 256;
+    assert_eq!((tally.received, tally.held()), (total, 0));
+    assert_eq!(tally.dropped, total / 10);
+    assert_eq!(tally.delivered, total - total / 10);
+    assert_eq!(up_to(&ledger.take(false)), Some(total - 1));
+}
+
+#[test]
+fn a_forgotten_token_fails_and_holds_the_lane() {
+    let ledger = ledger(Settlement::InOrder, OnRejected::Settle);
+    let mut items = issue(&ledger, 0, 3);
+    drop(items.remove(1));
+    items.into_iter().for_each(|item| item.token.delivered());
+    assert_eq!(up_to(&ledger.take(true)), Some(0));
+    let troubles = ledger.take_troubles();
+    assert_eq!(troubles.len(), 1);
+    assert_eq!(troubles[0].1.position, Position(1));
+    assert_eq!(ledger.tally().failed, 1);
+}
+
+#[test]
+fn what_is_dropped_while_stopping_is_held_not_failed() {
+    let ledger = ledger(Settlement::InOrder, OnRejected::Hold);
+    let items = issue(&ledger, 0, 4);
+    ledger.stopping();
+    drop(items);
+    assert!(ledger.take_troubles().is_empty());
+    assert!(ledger.take(true).is_empty());
+    assert_eq!((ledger.tally().failed, ledger.tally().held()), (0, 4));
+}
+
+#[test]
+fn a_lost_lane_settles_nothing_any_more() {
+    let ledger = ledger(Settlement::InOrder, OnRejected::Hold);
+    let items = issue(&ledger, 0, 4);
+    ledger.lose(LaneId(1));
+    items.into_iter().for_each(|item| item.token.delivered());
+    assert!(ledger.take(true).is_empty());
+    assert_eq!(ledger.tally().delivered, 4, "it was delivered all the same");
+    assert!(ledger.is_empty());
+}
+
+#[test]
+fn trouble_is_told_before_the_chunk_is_done() {
+    let ledger = ledger(Settlement::InOrder, OnRejected::Hold);
+    let mut items = issue(&ledger, 0, 100);
+    let clone = items[50].token.clone();
+    clone.reject(refusal());
+    assert_eq!(ledger.take_troubles()[0].1.position, Position(50));
+    items.drain(..).for_each(|item| item.token.delivered());
+    assert_eq!(up_to(&ledger.take(false)), Some(49));
+}
+
+#[test]
+fn refused_items_of_a_chunk_go_to_the_policy() {
+    let ledger = ledger(Settlement::InOrder, OnRejected::Settle);
+    let mut chunk = Chunk::sequential(LaneId(1), 0, vec!['a', 'b', 'c']);
+    chunk.refuse(1, refusal());
+    let mut items = Vec::new();
+    ledger.issue(chunk, 3, &mut items);
+    assert_eq!(items.iter().map(|item| item.value).collect::<String>(), "ac");
+    items.into_iter().for_each(|item| item.token.delivered());
+    let settled = ledger.take(false);
+    assert!(matches!(&settled[0], Settled::Items(_, verdicts) if verdicts[0].position == Position(1)));
+    assert_eq!(up_to(&settled), Some(2));
+}
+
+#[test]
+fn small_types_stay_small() {
+    assert_eq!(size_of::<Token>(), 16);
+    assert!(size_of::<crate::Message>() <= 112, "{}", size_of::<crate::Message>());
+}

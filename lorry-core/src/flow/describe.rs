@@ -1,0 +1,211 @@
+//! The graph as a picture: text, DOT, Mermaid, JSON.
+
+use super::node::{AnyNode, Meter};
+use crate::registry::Role;
+use crate::relay::{Guarantee, Identity};
+use crate::sync::lock;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// The nodes of a relay, sources first, and how they are linked. A picture of the relay as it is built; with the counters of its
+/// operators once it runs.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    nodes: Vec<GraphNode>,
+}
+
+/// One node of the picture.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct GraphNode {
+    /// Its unique name: what the user called it, or kind and number (`mqttsrc0`).
+    pub name: Arc<str>,
+    /// Its kind (`filter`).
+    pub kind: &'static str,
+    /// Source, operator or sink.
+    pub role: Role,
+    /// What it is connected to, for sources and sinks; without credentials.
+    pub detail: Option<String>,
+    /// What a source promises.
+    pub guarantee: Option<Guarantee>,
+    /// What a sink cannot carry.
+    pub loses: Vec<&'static str>,
+    /// The nodes whose items it gets, by their place in [`Graph::nodes`].
+    pub inputs: Vec<usize>,
+    pub(crate) meter: Arc<Meter>,
+}
+
+impl fmt::Debug for GraphNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GraphNode")
+            .field("name", &self.name)
+            .field("role", &self.role)
+            .field("inputs", &self.inputs)
+            .finish()
+    }
+}
+
+impl GraphNode {
+    /// Items that an operator has taken and given out so far.
+    pub fn counts(&self) -> (u64, u64) {
+        self.meter.read()
+    }
+}
+
+/// Thin pointers: two vtables of one type may differ.
+fn key(node: &Arc<dyn AnyNode>) -> *const () {
+    Arc::as_ptr(node).cast()
+}
+
+/// All nodes above these ends, each after those it gets its items from.
+pub(crate) fn sorted(ends: &[Arc<dyn AnyNode>]) -> Vec<Arc<dyn AnyNode>> {
+    let mut seen = BTreeMap::new();
+    let mut order = Vec::new();
+    // By hand, not by recursion: a parsed pipeline may be long.
+    let mut stack: Vec<(Arc<dyn AnyNode>, bool)> = ends.iter().rev().map(|end| (end.clone(), false)).collect();
+    while let Some((node, done)) = stack.pop() {
+        if done {
+            order.push(node);
+        } else if seen.insert(key(&node), ()).is_none() {
+            stack.push((node.clone(), true));
+            stack.extend(node.upstream().iter().rev().map(|up| (up.clone(), false)));
+        }
+    }
+    order
+}
+
+impl Graph {
+    pub(crate) fn of(nodes: &[Arc<dyn AnyNode>], identity: &Identity) -> Self {
+        let places: BTreeMap<_, _> = nodes.iter().enumerate().map(|(place, node)| (key(node), place)).collect();
+        let mut numbers = BTreeMap::<&str, usize>::new();
+        let mut taken: Vec<Arc<str>> = nodes.iter().filter_map(|node| lock(&node.info().name).clone()).collect();
+        let describe = |node: &Arc<dyn AnyNode>| {
+            let info = node.info();
+            let name = lock(&info.name).clone().unwrap_or_else(|| {
+                loop {
+                    let number = numbers.entry(info.kind).or_default();
+                    let name: Arc<str> = format!("{}{number}", info.kind).into();
+                    *number += 1;
+                    if !taken.contains(&name) {
+                        taken.push(name.clone());
+                        break name;
+                    }
+                }
+            });
+            let (source, sink) = (node.source_info(identity), node.sink_info(identity));
+            let detail =
+                source.as_ref().map(|info| info.identity.clone()).or(sink.as_ref().map(|info| info.identity.clone()));
+            GraphNode {
+                name,
+                kind: info.kind,
+                role: info.role,
+                detail,
+                guarantee: source.map(|info| info.guarantee),
+                loses: sink.map(|info| info.loses).unwrap_or_default(),
+                inputs: node.upstream().iter().filter_map(|up| places.get(&key(up)).copied()).collect(),
+                meter: info.meter.clone(),
+            }
+        };
+        Self { nodes: nodes.iter().map(describe).collect() }
+    }
+
+    /// The nodes; each stands after those it gets its items from.
+    pub fn nodes(&self) -> &[GraphNode] {
+        &self.nodes
+    }
+
+    /// The links, by the names of their ends.
+    pub fn edges(&self) -> impl Iterator<Item = (&str, &str)> {
+        let links = self.nodes.iter().flat_map(|node| node.inputs.iter().map(move |&from| (from, node)));
+        links.map(|(from, node)| (&*self.nodes[from].name, &*node.name))
+    }
+
+    /// For Graphviz.
+    pub fn to_dot(&self) -> String {
+        let mut text = String::from("digraph relay {\n  rankdir=LR;\n");
+        for node in &self.nodes {
+            let shape = if node.role == Role::Operator { "ellipse" } else { "box" };
+            let _ = writeln!(text, "  {:?} [shape={shape}, label={:?}];", &*node.name, node.label("\n"));
+        }
+        for (from, to) in self.edges() {
+            let _ = writeln!(text, "  {from:?} -> {to:?};");
+        }
+        text + "}\n"
+    }
+
+    /// For Mermaid.
+    pub fn to_mermaid(&self) -> String {
+        let mut text = String::from("flowchart LR\n");
+        for (place, node) in self.nodes.iter().enumerate() {
+            let label = node.label("<br>").replace('"', "#quot;");
+            let _ = match node.role {
+                Role::Operator => writeln!(text, "  n{place}(\"{label}\")"),
+                Role::Source | Role::Sink => writeln!(text, "  n{place}[\"{label}\"]"),
+            };
+        }
+        for (place, node) in self.nodes.iter().enumerate() {
+            for from in &node.inputs {
+                let _ = writeln!(text, "  n{from} --> n{place}");
+            }
+        }
+        text
+    }
+
+    /// As JSON: `{"nodes": [{name, kind, role, …}], "edges": [[from, to]]}`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let node = |node: &GraphNode| {
+            let mut json = serde_json::json!({ "name": &*node.name, "kind": node.kind, "role": node.role });
+            if let Some(detail) = &node.detail {
+                json["address"] = detail.as_str().into();
+            }
+            if let Some(guarantee) = node.guarantee {
+                json["guarantee"] = guarantee.to_string().into();
+            }
+            if !node.loses.is_empty() {
+                json["loses"] = node.loses.clone().into();
+            }
+            json
+        };
+        let nodes: Vec<_> = self.nodes.iter().map(node).collect();
+        serde_json::json!({ "nodes": nodes, "edges": self.edges().collect::<Vec<_>>() })
+    }
+
+    /// The operator that holds most: taken and not given out. What a stalled relay names.
+    pub(crate) fn fullest(&self) -> Option<(&GraphNode, u64)> {
+        let held = |node: &GraphNode| {
+            let (taken, given) = node.counts();
+            taken.saturating_sub(given)
+        };
+        let operators = self.nodes.iter().filter(|node| node.role == Role::Operator);
+        operators.map(|node| (node, held(node))).max_by_key(|(_, held)| *held)
+    }
+}
+
+impl GraphNode {
+    fn label(&self, newline: &str) -> String {
+        match &self.detail {
+            Some(detail) => format!("{}{newline}{detail}", self.name),
+            None => self.name.to_string(),
+        }
+    }
+}
+
+/// One line a node, with its inputs.
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for node in &self.nodes {
+            write!(f, "{:<9} {}", node.role, node.name)?;
+            if let Some(detail) = &node.detail {
+                write!(f, "  {detail}")?;
+            }
+            let inputs: Vec<_> = node.inputs.iter().map(|&from| &*self.nodes[from].name).collect();
+            if !inputs.is_empty() {
+                write!(f, "  ← {}", inputs.join(", "))?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,179 @@
+//! The contract of an operator.
+
+use super::downstream::Downstream;
+use super::item::Item;
+use crate::ack::Token;
+use std::fmt;
+use std::time::Instant;
+
+/// A state machine without I/O and without a clock: items in, items out.
+///
+/// # Tokens
+///
+/// Every item carries a [`Token`], and the operator answers for it: pass it on, resolve it, or keep it with what it keeps. A token that
+/// is dropped fails its message, so an operator that forgets is found out; it never loses one. See the table at [`Token`].
+///
+/// # Time
+///
+/// Time comes from [`Output::now`]. An operator that waits for a moment names it in [`deadline`](Operator::deadline);
+/// [`tick`](Operator::tick) is called once it has passed, and may be called at any other time.
+///
+/// # Back-pressure
+///
+/// [`room`](Operator::room) says how many items it takes on a port, given how many the way down takes. No more are pushed. The default
+/// suits every operator that holds nothing.
+///
+/// # The end
+///
+/// At end of stream [`finish`](Operator::finish) is called once, and everything held must go out. When the relay is *stopped* and the
+/// sources will give the held items again, `finish` is not called: the operator is dropped with what it holds.
+///
+/// ```
+/// use lorry_core::flow::{Item, Operator, Output};
+/// use std::time::Instant;
+///
+/// /// Lets every second item through.
+/// struct EverySecond(bool);
+///
+/// impl<T> Operator<T> for EverySecond {
+///     fn push(&mut self, item: Item<T>, out: &mut Output<'_, T>) {
+///         self.0 = !self.0;
+///         if self.0 { out.push(item) } else { item.token.filtered() }
+///     }
+/// }
+///
+/// let mut seen = Vec::new();
+/// let mut out = Output::to(&mut seen, Instant::now());
+/// let mut op = EverySecond(false);
+/// (1..=4).for_each(|n| op.push(Item::untracked(n), &mut out));
+/// assert_eq!(seen.into_iter().map(|item| item.value).collect::<Vec<_>>(), [1, 3]);
+/// ```
+pub trait Operator<I, O = I>: Send {
+    /// Takes an item.
+    fn push(&mut self, item: Item<I>, out: &mut Output<'_, O>);
+
+    /// When it wants to be called although nothing comes in.
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    /// A deadline has passed, or there is room below, or nothing in particular happened.
+    fn tick(&mut self, out: &mut Output<'_, O>) {
+        let _ = out;
+    }
+
+    /// All inputs have ended: give out what is held.
+    fn finish(&mut self, out: &mut Output<'_, O>) {
+        let _ = out;
+    }
+
+    /// How many items it takes on this port, when the way down takes `downstream`. An operator with one input has port 0.
+    fn room(&self, port: usize, downstream: usize) -> usize {
+        let _ = port;
+        downstream
+    }
+
+    /// How many items it may hold back at most. Where the source's peer bounds what may stay unacknowledged, more is refused.
+    fn holds(&self) -> Holds {
+        Holds::Nothing
+    }
+}
+
+/// What an operator may hold back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Every item leaves, or is resolved, in the call that brought it.
+    Nothing,
+    /// So many items, for as long as nothing else comes.
+    Items(usize),
+    /// So many items, but none for ever: a time limit lets go of them.
+    ForATime(usize),
+    /// An item, until another replaces it; that may be never.
+    UntilReplaced,
+}
+
+impl<I, O> Operator<I, O> for Box<dyn Operator<I, O>> {
+    fn push(&mut self, item: Item<I>, out: &mut Output<'_, O>) {
+        (**self).push(item, out);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        (**self).deadline()
+    }
+
+    fn tick(&mut self, out: &mut Output<'_, O>) {
+        (**self).tick(out);
+    }
+
+    fn finish(&mut self, out: &mut Output<'_, O>) {
+        (**self).finish(out);
+    }
+
+    fn room(&self, port: usize, downstream: usize) -> usize {
+        (**self).room(port, downstream)
+    }
+
+    fn holds(&self) -> Holds {
+        (**self).holds()
+    }
+}
+
+/// Where an operator puts what it makes. A concrete type, so that `Operator` is object-safe.
+pub struct Output<'a, T> {
+    down: &'a mut dyn Downstream<T>,
+    now: Instant,
+    room: usize,
+    given: u64,
+}
+
+impl<'a, T: Send> Output<'a, T> {
+    /// An output into a vector, for testing an operator by itself. Any `now` will do.
+    pub fn to(down: &'a mut Vec<Item<T>>, now: Instant) -> Self {
+        Self::new(down, now, usize::MAX)
+    }
+}
+
+impl<'a, T> Output<'a, T> {
+    pub(super) fn new(down: &'a mut dyn Downstream<T>, now: Instant, room: usize) -> Self {
+        Self { down, now, room, given: 0 }
+    }
+
+    /// Gives out a value under a token.
+    #[inline]
+    pub fn emit(&mut self, value: T, token: Token) {
+        self.push(Item { value, token });
+    }
+
+    /// Gives out an item.
+    #[inline]
+    pub fn push(&mut self, item: Item<T>) {
+        self.room = self.room.saturating_sub(1);
+        self.given += 1;
+        self.down.push(item, self.now);
+    }
+
+    /// The time of this turn.
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// How many items the way down still takes; less with each push. To go beyond is allowed (an operator that makes many of one
+    /// cannot do otherwise), to hold back until [`tick`](Operator::tick) is better.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
+    pub(super) fn given(&self) -> u64 {
+        self.given
+    }
+
+    pub(super) fn room_left(&self) -> usize {
+        self.room
+    }
+}
+
+impl<T> fmt::Debug for Output<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output").field("room", &self.room).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,69 @@
+//! An operator and its way down.
+
+use super::downstream::{Downstream, Ending, Status, Turn, earliest};
+use super::item::Item;
+use super::node::Meter;
+use super::operator::{Operator, Output};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A stage owns its operator and everything below it. It counts in plain numbers and publishes them once a turn.
+pub(crate) struct Stage<I, O, Op> {
+    op: Op,
+    down: Box<dyn Downstream<O>>,
+    room: usize,
+    taken: u64,
+    given: u64,
+    meter: Arc<Meter>,
+    // `fn(I)`, so that being Send does not depend on a type that is never stored.
+    input: PhantomData<fn(I)>,
+}
+
+impl<I, O, Op: Operator<I, O>> Stage<I, O, Op> {
+    pub(crate) fn new(op: Op, down: Box<dyn Downstream<O>>, meter: Arc<Meter>) -> Self {
+        Self { op, down, room: 0, taken: 0, given: 0, meter, input: PhantomData }
+    }
+
+    fn run(&mut self, now: Instant, call: impl FnOnce(&mut Op, &mut Output<'_, O>)) {
+        let mut out = Output::new(&mut *self.down, now, self.room);
+        call(&mut self.op, &mut out);
+        self.given += out.given();
+        self.room = out.room_left();
+    }
+
+    /// A turn, and the operator's room on this port.
+    pub(super) fn turn_port(&mut self, turn: &mut Turn<'_, '_>, port: usize) -> Status {
+        let mut below = self.down.turn(turn);
+        self.room = below.room;
+        let before = self.given;
+        self.run(turn.now, Op::tick);
+        if self.given != before {
+            // What the tick let go takes its place below.
+            below = self.down.turn(turn);
+            self.room = below.room;
+        }
+        self.meter.publish(self.taken, self.given);
+        Status { room: self.op.room(port, below.room), deadline: earliest(self.op.deadline(), below.deadline) }
+    }
+}
+
+impl<I, O, Op: Operator<I, O>> Downstream<I> for Stage<I, O, Op> {
+    #[inline]
+    fn push(&mut self, item: Item<I>, now: Instant) {
+        self.taken += 1;
+        self.run(now, |op, out| op.push(item, out));
+    }
+
+    fn turn(&mut self, turn: &mut Turn<'_, '_>) -> Status {
+        self.turn_port(turn, 0)
+    }
+
+    fn finish(&mut self, ending: Ending, now: Instant) {
+        if ending == Ending::EndOfStream {
+            self.run(now, Op::finish);
+        }
+        self.meter.publish(self.taken, self.given);
+        self.down.finish(ending, now);
+    }
+}

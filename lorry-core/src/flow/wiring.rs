@@ -1,0 +1,36 @@
+//! What a graph becomes when it is wired: roots for the pump, tasks for sources and sinks.
+
+use super::downstream::Downstream;
+use super::item::Item;
+use crate::ack::Tally;
+use crate::relay::{Control, Feed, Queue, Root, Task};
+use std::sync::{Arc, Mutex};
+
+/// Collects what the nodes become.
+pub(crate) struct Wiring {
+    pub(crate) control: Arc<Control>,
+    pub(crate) roots: Vec<Box<dyn Root>>,
+    pub(crate) sources: Vec<Task>,
+    pub(crate) sinks: Vec<Task>,
+}
+
+impl Wiring {
+    pub(crate) fn new(control: Arc<Control>) -> Self {
+        Self { control, roots: Vec::new(), sources: Vec::new(), sinks: Vec::new() }
+    }
+
+    /// A queue from which the pump feeds this part of the graph.
+    pub(crate) fn add_root<T: Send + 'static>(&mut self, queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) {
+        self.roots.push(Box::new(Feed::new(queue, graph)));
+    }
+
+    pub(super) fn add_input<T: Send + 'static>(
+        &mut self,
+        queue: Arc<Queue<Item<T>>>,
+        graph: Box<dyn Downstream<T>>,
+        counts: Arc<Mutex<Tally>>,
+    ) {
+        self.control.add_input(counts);
+        self.add_root(queue, graph);
+    }
+}

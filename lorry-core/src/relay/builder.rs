@@ -1,0 +1,239 @@
+//! Relay: branches and settings, validated, not running yet.
+
+use super::control::{Control, Settings};
+use super::policy::OnError;
+use super::pump::pump;
+use super::report::Report;
+use super::retry::Retry;
+use super::running::Running;
+use super::source::{Guarantee, Settlement};
+use super::state::StateStore;
+use crate::flow::{AnyNode, Branch, Graph, Holds, Wiring, sorted};
+use crate::registry::Role;
+use crate::{Error, Result};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Branches that run together, and how. A plain value: nothing is open until [`spawn`](Relay::spawn) or [`run`](Relay::run); what it
+/// would do can be looked at before ([`check`](Relay::check), [`describe`](Relay::describe)).
+///
+/// ```
+/// # use lorry_core::relay::{Batch, Chunk, Context, Event, Identity, LaneId, Limits, Receipt, Settled, Sink, SinkInfo, Source, SourceInfo};
+/// # use lorry_core::{Message, Relay, Result, Stream};
+/// # struct Ten(u64);
+/// # #[lorry_core::async_trait]
+/// # impl Source for Ten {
+/// #     fn info(&self, _: &Identity) -> SourceInfo { SourceInfo::new("tensrc", "ten") }
+/// #     async fn open(&mut self, _: Context) -> Result<()> { Ok(()) }
+/// #     async fn next(&mut self, limit: usize) -> Result<Event<Message>> {
+/// #         let (from, to) = (self.0, (self.0 + limit as u64).min(10));
+/// #         self.0 = to;
+/// #         if from == to { return Ok(Event::End) }
+/// #         Ok(Event::Chunk(Chunk::sequential(LaneId(0), from, (from..to).map(|n| Message::new(n.to_string())).collect())))
+/// #     }
+/// #     async fn settle(&mut self, _: Vec<Settled>) -> Result<()> { Ok(()) }
+/// # }
+/// # struct Forget;
+/// # #[lorry_core::async_trait]
+/// # impl Sink for Forget {
+/// #     fn info(&self, _: &Identity) -> SinkInfo { SinkInfo::new("forgetsink", "") }
+/// #     fn limits(&self) -> Limits { Limits::default() }
+/// #     async fn open(&mut self, _: Context) -> Result<()> { Ok(()) }
+/// #     async fn send(&mut self, _: Batch) -> Result<Receipt> { Ok(Box::pin(async { Ok(()) })) }
+/// # }
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let stream = Stream::from_source(Ten(0)).filter(|message| message.bytes() != b"7");
+/// let report = Relay::new([stream.to(Forget)]).run().await?;
+/// assert_eq!((report.received, report.delivered, report.filtered), (10, 9, 1));
+/// # Ok::<(), lorry_core::Error>(()) }).unwrap();
+/// ```
+#[must_use = "a relay does nothing until it is spawned or run"]
+pub struct Relay {
+    ends: Vec<Arc<dyn AnyNode>>,
+    settings: Settings,
+    require: Option<Guarantee>,
+}
+
+impl Relay {
+    /// A relay of these branches. Branches that share a stream share its source.
+    pub fn new(branches: impl IntoIterator<Item = Branch>) -> Self {
+        let ends = branches.into_iter().map(|branch| branch.node.as_any_node()).collect();
+        Self { ends, settings: Settings::default(), require: None }
+    }
+
+    /// Names the relay, which makes it durable: its sessions, groups and positions outlive the process and are found again by this
+    /// name.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.settings.identity.name = Some(name.into());
+        self
+    }
+
+    /// Tells apart processes that share the work of one name.
+    pub fn instance(mut self, instance: impl Into<Arc<str>>) -> Self {
+        self.settings.identity.instance = Some(instance.into());
+        self
+    }
+
+    /// What happens to messages that can never be delivered. Default: [`OnError::Stop`].
+    pub fn on_error(mut self, policy: OnError) -> Self {
+        self.settings.on_error = policy;
+        self
+    }
+
+    /// Stops when so many messages were delivered; never more than that many are undecided or delivered, so exactly so many.
+    pub fn count(mut self, messages: u64) -> Self {
+        self.settings.count = Some(messages);
+        self
+    }
+
+    /// Stops when nothing has arrived for so long and nothing is on its way.
+    pub fn idle_exit(mut self, idle: Duration) -> Self {
+        self.settings.idle_exit = Some(idle);
+        self
+    }
+
+    /// How long a stop waits for sinks. Default: 30 s.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.settings.drain_timeout = limit;
+        self
+    }
+
+    /// The schedule for everything that is tried again.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.settings.retry = retry;
+        self
+    }
+
+    /// Where state is kept that must outlive the process. Default: in memory.
+    pub fn state(mut self, state: Arc<dyn StateStore>) -> Self {
+        self.settings.state = state;
+        self
+    }
+
+    /// How much each source may have undecided in the relay: messages, and bytes by [`Source::weigh`](super::Source::weigh). This
+    /// bounds the relay's memory, whatever its sinks do. Default: 32,768 messages and 64 MiB.
+    pub fn bound(mut self, messages: usize, bytes: usize) -> Self {
+        self.settings.bound = crate::ack::Bound { items: messages.max(1), bytes: bytes.max(1) };
+        self
+    }
+
+    /// Refuses to start unless every source promises at least this.
+    pub fn require(mut self, guarantee: Guarantee) -> Self {
+        self.require = Some(guarantee);
+        self
+    }
+
+    /// The graph as it is built.
+    pub fn describe(&self) -> Graph {
+        Graph::of(&sorted(&self.ends), &self.settings.identity)
+    }
+
+    /// Validates without opening anything; [`spawn`](Relay::spawn) does the same.
+    ///
+    /// # Errors
+    /// [`Usage`](crate::ErrorKind::Usage): no branches, a stream that is part of another relay, an operator that would hold more than
+    /// the source's peer leaves unacknowledged, a guarantee that is required and not given.
+    pub fn check(&self) -> Result<()> {
+        let nodes = sorted(&self.ends);
+        if self.ends.is_empty() {
+            return Err(Error::usage("a relay needs at least one sink"));
+        }
+        let graph = self.describe();
+        for (node, shown) in nodes.iter().zip(graph.nodes()) {
+            if node.is_spent() {
+                return Err(crate::flow::already_used(&shown.name));
+            }
+        }
+        for (place, node) in nodes.iter().enumerate() {
+            let Some(info) = node.source_info(&self.settings.identity) else { continue };
+            let name = &graph.nodes()[place].name;
+            if let Some(wanted) = self.require.filter(|wanted| info.guarantee < *wanted) {
+                return Err(Error::usage(format!("{name} promises only {}, but {wanted} is required", info.guarantee))
+                    .hint("give the relay a name (--name) to make it durable"));
+            }
+            if let (Settlement::InOrder, Some(max)) = (info.settlement, info.max_unacked) {
+                self.check_holds(&graph, &nodes, place, max)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// No operator below this source may wait for more than the source can give.
+    fn check_holds(&self, graph: &Graph, nodes: &[Arc<dyn AnyNode>], source: usize, max: usize) -> Result<()> {
+        let mut below = vec![false; nodes.len()];
+        below[source] = true;
+        for place in 0..nodes.len() {
+            let shown = &graph.nodes()[place];
+            if !shown.inputs.iter().any(|&input| below[input]) {
+                continue;
+            }
+            below[place] = true;
+            let holds = match nodes[place].info().holds {
+                Holds::Items(n) if n > max => format!("up to {n} messages"),
+                Holds::UntilReplaced => "a message until another replaces it".to_owned(),
+                _ => continue,
+            };
+            let source = &graph.nodes()[source].name;
+            return Err(Error::usage(format!(
+                "{} holds {holds}, but {source} must acknowledge in order and gets no more than {max} before",
+                shown.name
+            ))
+            .hint("make it hold less, or give it a time limit"));
+        }
+        Ok(())
+    }
+
+    /// Starts it on the current tokio runtime. What [`check`](Relay::check) would refuse ends it at once; the reason is in the report.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn spawn(self) -> Running {
+        let checked = self.check();
+        let nodes = sorted(&self.ends);
+        let graph = self.describe();
+        let names: Vec<_> = graph.nodes().iter().map(|node| node.name.clone()).collect();
+        let control = Control::new(self.settings, graph);
+        let mut wiring = Wiring::new(control.clone());
+        // From the sinks up: each node finds its way down ready.
+        let wired = checked
+            .and_then(|()| nodes.iter().zip(&names).rev().try_for_each(|(node, name)| node.wire(name, &mut wiring)));
+        match wired {
+            Err(error) => Running::refused(control, error),
+            Ok(()) => {
+                let Wiring { mut roots, mut sources, mut sinks, .. } = wiring;
+                // Wired from below; sources keep their order.
+                roots.reverse();
+                sources.reverse();
+                sinks.reverse();
+                let pump = Box::pin(pump(roots, control.clone()));
+                Running::start(control, pump, sources, sinks)
+            }
+        }
+    }
+
+    /// Runs to the end of all sources (or until `count` or `idle_exit`). Dropping the future aborts.
+    ///
+    /// # Errors
+    /// What ended it: see [`Report::error`].
+    pub async fn run(self) -> Result<Report> {
+        let mut report = self.spawn().wait().await;
+        match report.error.take() {
+            Some(error) => Err(error),
+            None => Ok(report),
+        }
+    }
+
+    /// Its sources and sinks by role, for messages to people.
+    pub fn ends(&self) -> Vec<(Role, String)> {
+        let graph = self.describe();
+        let ends = graph.nodes().iter().filter(|node| node.role != Role::Operator);
+        ends.map(|node| (node.role, node.detail.clone().unwrap_or_else(|| node.name.to_string()))).collect()
+    }
+}
+
+impl fmt::Debug for Relay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Relay\n{}", self.describe())
+    }
+}

@@ -1,0 +1,332 @@
+//! What the tasks of one relay share: its settings, its phase, its counts.
+
+use super::context::{Context, Identity, State, Status};
+use super::policy::OnError;
+use super::position::Positions;
+use super::report::{Report, Snapshot};
+use super::retry::Retry;
+use super::state::{MemoryState, StateStore};
+use crate::ack::{Bound, Ledger, Tally};
+use crate::flow::Graph;
+use crate::sync::lock;
+use crate::{Error, ErrorKind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+/// How a relay is to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) identity: Identity,
+    pub(crate) on_error: OnError,
+    pub(crate) count: Option<u64>,
+    pub(crate) idle_exit: Option<Duration>,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) retry: Retry,
+    pub(crate) state: Arc<dyn StateStore>,
+    pub(crate) bound: Bound,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            identity: Identity::default(),
+            on_error: OnError::default(),
+            count: None,
+            idle_exit: None,
+            drain_timeout: Duration::from_secs(30),
+            retry: Retry::default(),
+            state: Arc::new(MemoryState::default()),
+            bound: Bound { items: 32_768, bytes: 64 << 20 },
+        }
+    }
+}
+
+/// What the relay is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    Running,
+    /// Nothing new is read; what was read is delivered.
+    Stopping,
+    /// Something is wrong: what is on its way to a sink is awaited, everything else stays with its source.
+    Failed,
+}
+
+/// A source, as others see it.
+pub(crate) struct SourceState {
+    pub(crate) name: Arc<str>,
+    pub(crate) ledger: Ledger,
+    /// What the peer, or the relay, lets it have undecided.
+    pub(crate) window: usize,
+    pub(crate) ended: AtomicBool,
+}
+
+/// How many items a sink has before it.
+pub(crate) type Load = Box<dyn Fn() -> usize + Send + Sync>;
+
+/// Shared by all tasks of a relay.
+pub(crate) struct Control {
+    pub(crate) settings: Settings,
+    pub(crate) graph: Graph,
+    phase: watch::Sender<Phase>,
+    failure: Mutex<Option<Error>>,
+    sources: Mutex<Vec<Arc<SourceState>>>,
+    inputs: Mutex<Vec<Arc<Mutex<Tally>>>>,
+    loads: Mutex<Vec<Load>>,
+    statuses: Mutex<Vec<Status>>,
+    started: Instant,
+    last_arrival: Mutex<Instant>,
+    retried: AtomicU64,
+    /// What `count` still admits; asked anew when it is used up.
+    admits: Mutex<u64>,
+    /// Sinks whose position ledgers have not been read yet.
+    ledgers_to_read: AtomicUsize,
+    ledgers_read: Notify,
+    start: Mutex<Positions>,
+}
+
+impl Control {
+    pub(crate) fn new(settings: Settings, graph: Graph) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            graph,
+            phase: watch::Sender::new(Phase::Running),
+            failure: Mutex::default(),
+            sources: Mutex::default(),
+            inputs: Mutex::default(),
+            loads: Mutex::default(),
+            statuses: Mutex::default(),
+            started: Instant::now(),
+            last_arrival: Mutex::new(Instant::now()),
+            retried: AtomicU64::new(0),
+            admits: Mutex::new(0),
+            ledgers_to_read: AtomicUsize::new(0),
+            ledgers_read: Notify::new(),
+            start: Mutex::default(),
+        })
+    }
+
+    // Wiring.
+
+    pub(crate) fn add_source(&self, state: Arc<SourceState>) {
+        lock(&self.sources).push(state);
+    }
+
+    pub(crate) fn add_input(&self, counts: Arc<Mutex<Tally>>) {
+        lock(&self.inputs).push(counts);
+    }
+
+    pub(crate) fn add_load(&self, load: Load) {
+        lock(&self.loads).push(load);
+    }
+
+    pub(crate) fn expect_positions(&self) {
+        self.ledgers_to_read.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn context(&self, element: &Arc<str>) -> Context {
+        let status = Status::new(element.clone());
+        lock(&self.statuses).push(status.clone());
+        Context {
+            identity: self.settings.identity.clone(),
+            element: element.clone(),
+            start: Positions::default(),
+            state: self.settings.state.clone(),
+            retry: self.settings.retry,
+            status,
+            stop_on_refusal: self.settings.on_error == OnError::Stop,
+        }
+    }
+
+    // Phase.
+
+    pub(crate) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    pub(crate) fn watch_phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.send_if_modified(|now| {
+            let later = phase > *now;
+            *now = phase.max(*now);
+            later
+        });
+    }
+
+    pub(crate) fn stop(&self) {
+        self.enter(Phase::Stopping);
+    }
+
+    /// The first failure counts.
+    pub(crate) fn fail(&self, error: Error) {
+        lock(&self.failure).get_or_insert(error);
+        // From here on what is dropped undecided stays with its source.
+        lock(&self.sources).iter().for_each(|source| source.ledger.stopping());
+        self.enter(Phase::Failed);
+    }
+
+    /// The drain time-out has passed.
+    pub(crate) fn undelivered(&self) {
+        let held = self.tally().held();
+        let within = self.settings.drain_timeout.as_secs_f64();
+        let down = lock(&self.statuses).iter().find_map(|status| match status.state() {
+            State::Retrying(error) | State::Degraded(error) => Some(format!("; {}: {error}", status.element())),
+            _ => None,
+        });
+        let text = format!("{held} messages were left undelivered within {within} s{}", down.unwrap_or_default());
+        self.fail(Error::transient(ErrorKind::Timeout, "", text));
+    }
+
+    pub(crate) fn failure(&self) -> Option<Error> {
+        lock(&self.failure).clone()
+    }
+
+    /// Ready once the relay has failed.
+    pub(crate) async fn failed(&self) {
+        let mut phase = self.watch_phase();
+        // The sender lives as long as `self`.
+        let _ = phase.wait_for(|phase| *phase == Phase::Failed).await;
+    }
+
+    /// Ready once nothing new is to be read.
+    pub(crate) async fn stopped(&self) {
+        let mut phase = self.watch_phase();
+        let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
+    }
+
+    // Positions.
+
+    pub(crate) fn positions_read(&self, positions: Positions) {
+        {
+            let mut start = lock(&self.start);
+            for (key, position) in positions.iter() {
+                start.merge_lowest(key.clone(), position);
+            }
+        }
+        if self.ledgers_to_read.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.ledgers_read.notify_waiters();
+        }
+    }
+
+    /// Where sources resume; waits until every sink with a position ledger has answered.
+    pub(crate) async fn start_positions(&self) -> Positions {
+        loop {
+            let read = self.ledgers_read.notified();
+            if self.ledgers_to_read.load(Ordering::Acquire) == 0 {
+                return lock(&self.start).clone();
+            }
+            read.await;
+        }
+    }
+
+    // Progress and counts.
+
+    /// Something was decided: sources look at their ledgers.
+    pub(crate) fn progressed(&self) {
+        for source in &*lock(&self.sources) {
+            source.ledger.progress.notify_one();
+        }
+    }
+
+    pub(crate) fn arrived(&self) {
+        *lock(&self.last_arrival) = Instant::now();
+    }
+
+    pub(crate) fn last_arrival(&self) -> Instant {
+        *lock(&self.last_arrival)
+    }
+
+    pub(crate) fn retried(&self, items: usize) {
+        self.retried.fetch_add(items as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        lock(&self.sources).iter().for_each(|source| tally += source.ledger.tally());
+        lock(&self.inputs).iter().for_each(|input| tally += *lock(input));
+        tally
+    }
+
+    /// How many more messages `count` admits: never more than that many are undecided or delivered together. Stops the relay when they
+    /// are all delivered.
+    pub(crate) fn admits(&self) -> u64 {
+        let Some(count) = self.settings.count else { return u64::MAX };
+        let mut admits = lock(&self.admits);
+        if *admits == 0 {
+            let tally = self.tally();
+            *admits = count.saturating_sub(tally.delivered + tally.held());
+            if tally.delivered >= count {
+                self.stop();
+            }
+        }
+        *admits
+    }
+
+    /// Takes so many of what `count` admits.
+    pub(crate) fn admit(&self, items: usize) {
+        if self.settings.count.is_some() {
+            let mut admits = lock(&self.admits);
+            *admits = admits.saturating_sub(items as u64);
+        }
+    }
+
+    pub(crate) fn report(&self) -> Report {
+        let reconnects = lock(&self.statuses).iter().map(Status::reconnects).sum();
+        Report::of(
+            self.tally(),
+            self.retried.load(Ordering::Relaxed),
+            reconnects,
+            self.started.elapsed(),
+            self.failure(),
+        )
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let elements = lock(&self.statuses).iter().map(|status| (status.element().into(), status.state())).collect();
+        Snapshot { counts: self.report(), elements }
+    }
+
+    // Stalls.
+
+    /// Called by the pump when it has nothing to do and waits for no moment. If all sources are at their limit, and no sink has
+    /// anything before it, nothing can happen any more.
+    pub(crate) fn look_for_stall(&self) {
+        if self.phase() != Phase::Running || !lock(&self.inputs).is_empty() {
+            return;
+        }
+        if lock(&self.loads).iter().any(|load| load() > 0) {
+            return;
+        }
+        let sources = lock(&self.sources).clone();
+        let mut live = sources.iter().filter(|source| !source.ended.load(Ordering::Acquire)).peekable();
+        if live.peek().is_none() {
+            return;
+        }
+        // The quick count first: it is never below the exact one.
+        let full = |source: &&Arc<SourceState>| {
+            !source.ledger.has_room(source.window) && source.ledger.tally().held() as usize >= source.window
+        };
+        let Some(first) = live.clone().next() else { return };
+        if !live.all(|source| full(&source)) {
+            return;
+        }
+        let (holder, held) =
+            self.graph.fullest().map_or(("an operator".into(), 0), |(node, held)| (node.name.to_string(), held));
+        self.fail(
+            Error::config(
+                ErrorKind::Stalled,
+                "",
+                format!(
+                    "nothing can move any more: {holder} holds {held} messages, and {} gives no more than {} before they are decided",
+                    first.name, first.window
+                ),
+            )
+            .hint("make the operator hold less, or give it a time limit"),
+        );
+    }
+}

@@ -1,0 +1,439 @@
+//! The task of a sink: cuts batches, keeps receipts in order, retries.
+
+use super::context::Context;
+use super::control::{Control, Phase};
+use super::outlet::Outlet;
+use super::queue::Queue;
+use super::retry::{Backoff, Next};
+use super::sink::{Batch, Failures, Limits, Receipt, Sink, SinkInfo};
+use crate::ack::Token;
+use crate::flow::{AnyNode, BatchingOverride, Holds, Info, Item, Node, SinkEnd, Wiring};
+use crate::registry::Role;
+use crate::sync::lock;
+use crate::{Class, Error, Result};
+use futures_util::future::{BoxFuture, FutureExt};
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
+
+/// The end of a branch.
+pub(crate) struct SinkNode<T> {
+    info: Info,
+    upstream: [Arc<dyn AnyNode>; 1],
+    up: Arc<Node<T>>,
+    branch: usize,
+    sink: Mutex<Option<Box<dyn Sink<T>>>>,
+    batching: Mutex<BatchingOverride>,
+    spent: AtomicBool,
+}
+
+impl<T: Send + Sync + 'static> SinkNode<T> {
+    pub(crate) fn new(up: Arc<Node<T>>, branch: usize, sink: Box<dyn Sink<T>>) -> Arc<Self> {
+        let kind = sink.info(&Default::default()).kind;
+        Arc::new(Self {
+            info: Info::new(Role::Sink, kind, Holds::Nothing),
+            upstream: [up.clone()],
+            up,
+            branch,
+            sink: Mutex::new(Some(sink)),
+            batching: Mutex::default(),
+            spent: AtomicBool::new(false),
+        })
+    }
+}
+
+impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
+    fn info(&self) -> &Info {
+        &self.info
+    }
+
+    fn upstream(&self) -> &[Arc<dyn AnyNode>] {
+        &self.upstream
+    }
+
+    fn sink_info(&self, identity: &super::Identity) -> Option<SinkInfo> {
+        lock(&self.sink).as_ref().map(|sink| sink.info(identity))
+    }
+
+    fn is_spent(&self) -> bool {
+        self.spent.load(Ordering::Acquire)
+    }
+
+    fn wire(&self, name: &Arc<str>, wiring: &mut Wiring) -> Result<()> {
+        let Some(sink) = lock(&self.sink).take() else { return Err(crate::flow::already_used(name)) };
+        self.spent.store(true, Ordering::Release);
+        let control = wiring.control.clone();
+        let batching = *lock(&self.batching);
+        let limits = over(batching, sink.limits());
+        let queue = Arc::new(Queue::new(limits.items.saturating_mul(limits.receipts + 1)));
+        let load = queue.clone();
+        control.add_load(Box::new(move || load.held()));
+        self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));
+        let keeps_positions = sink.info(&control.settings.identity).keeps_positions;
+        if keeps_positions {
+            control.expect_positions();
+        }
+        let context = control.context(name);
+        let backoff = Backoff::new(context.retry);
+        let driver = Driver {
+            sink,
+            batching,
+            keeps_positions,
+            queue,
+            backoff,
+            context,
+            control,
+            pending: Pending::default(),
+            flying: FuturesOrdered::new(),
+            again: VecDeque::new(),
+            again_at: None,
+            fatal: false,
+        };
+        wiring.sinks.push(Box::pin(driver.run()));
+        Ok(())
+    }
+}
+
+impl<T: Send + Sync + 'static> SinkEnd for SinkNode<T> {
+    fn set_batching(&self, change: &mut dyn FnMut(&mut BatchingOverride)) {
+        change(&mut lock(&self.batching));
+    }
+
+    fn as_any_node(self: Arc<Self>) -> Arc<dyn AnyNode> {
+        self
+    }
+}
+
+fn over(batching: BatchingOverride, own: Limits) -> Limits {
+    Limits {
+        items: batching.items.unwrap_or(own.items).max(1),
+        bytes: batching.bytes.unwrap_or(own.bytes),
+        linger: batching.linger.unwrap_or(own.linger),
+        receipts: own.receipts.max(1),
+    }
+}
+
+/// Items taken from the queue and in no batch yet.
+struct Pending<T> {
+    items: VecDeque<Item<T>>,
+    since: Option<Instant>,
+}
+
+impl<T> Default for Pending<T> {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), since: None }
+    }
+}
+
+/// A batch under way, and what came of it.
+struct Landed<T> {
+    batch: Batch<T>,
+    tokens: Vec<Token>,
+    outcome: Result<(), Failures>,
+    /// It was sent before.
+    again: bool,
+}
+
+struct Driver<T> {
+    sink: Box<dyn Sink<T>>,
+    batching: BatchingOverride,
+    keeps_positions: bool,
+    queue: Arc<Queue<Item<T>>>,
+    context: Context,
+    backoff: Backoff,
+    control: Arc<Control>,
+    pending: Pending<T>,
+    flying: FuturesOrdered<BoxFuture<'static, Landed<T>>>,
+    /// What failed and is sent again, in order, before anything newer.
+    again: VecDeque<(Batch<T>, Vec<Token>)>,
+    again_at: Option<Instant>,
+    /// An error that ends the relay has been reported.
+    fatal: bool,
+}
+
+/// What the driver waits for.
+enum Wake<T> {
+    Landed(Landed<T>),
+    Items,
+    Ended,
+    Time,
+    Failed,
+}
+
+impl<T: Send + Sync + 'static> Driver<T> {
+    async fn run(mut self) -> Result<()> {
+        let outcome = self.work().await;
+        // Nothing is delivered any more: what waits is dropped undecided.
+        self.queue.close_reader();
+        self.pending.items.clear();
+        self.again.clear();
+        self.control.progressed();
+        self.context.status.ended();
+        outcome
+    }
+
+    async fn work(&mut self) -> Result<()> {
+        let control = self.control.clone();
+        let mut failed = std::pin::pin!(control.failed());
+        tokio::select! {
+            opened = self.open() => opened?,
+            () = &mut failed => return Ok(()),
+        }
+        let mut ended = false;
+        loop {
+            if self.control.phase() == Phase::Failed || self.fatal {
+                // What is on its way may yet land; nothing new is sent.
+                while let Some(landed) = self.flying.next().await {
+                    self.land(landed);
+                }
+                // What waits may be dropped once the ledgers know that it is for a reason.
+                failed.await;
+                break;
+            }
+            self.send_again().await;
+            while self.may_send() && self.batch_is_due(ended) {
+                self.send_next().await;
+            }
+            if ended && self.pending.items.is_empty() && self.again.is_empty() && self.flying.is_empty() {
+                break;
+            }
+            let limits = self.limits();
+            let wants_more = !ended && self.pending.items.len() < limits.items;
+            let timer = self.again_at.filter(|_| self.flying.is_empty()).or_else(|| self.linger_ends(&limits));
+            let wake = tokio::select! {
+                biased;
+                Some(landed) = self.flying.next(), if !self.flying.is_empty() => Wake::Landed(landed),
+                more = take(&self.queue, &mut self.pending), if wants_more => if more { Wake::Items } else { Wake::Ended },
+                () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => Wake::Time,
+                () = &mut failed => Wake::Failed,
+            };
+            match wake {
+                Wake::Landed(landed) => self.land(landed),
+                Wake::Ended => ended = true,
+                Wake::Items | Wake::Time | Wake::Failed => {}
+            }
+        }
+        if let Err(error) = self.sink.close().await {
+            tracing::warn!(element = %self.context.element, "{error}");
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self) -> Result<()> {
+        while let Err(error) = self.sink.open(self.context.clone()).await {
+            let delay = self.delay_after(&error)?;
+            sleep(delay).await;
+        }
+        if self.keeps_positions {
+            let positions = loop {
+                match self.sink.positions().await {
+                    Ok(positions) => break positions,
+                    Err(error) => {
+                        let delay = self.delay_after(&error)?;
+                        sleep(delay).await;
+                    }
+                }
+            };
+            self.control.positions_read(positions);
+        }
+        self.context.status.ready();
+        Ok(())
+    }
+
+    /// How long to wait before another attempt.
+    ///
+    /// # Errors
+    /// The error itself, when another attempt is of no use.
+    fn delay_after(&mut self, error: &Error) -> Result<Duration> {
+        match self.backoff.failed(error) {
+            Next::Wait(delay) => {
+                match error.class() {
+                    Class::Transient | Class::Ambiguous => self.context.status.retrying(error, delay),
+                    Class::Config | Class::Data => self.context.status.degraded(error, delay),
+                }
+                Ok(delay)
+            }
+            Next::GiveUp => Err(error.clone()),
+        }
+    }
+
+    fn limits(&self) -> Limits {
+        over(self.batching, self.sink.limits())
+    }
+
+    fn may_send(&self) -> bool {
+        self.again.is_empty() && self.again_at.is_none() && !self.fatal && self.flying.len() < self.limits().receipts
+    }
+
+    fn linger_ends(&self, limits: &Limits) -> Option<Instant> {
+        if self.flying.is_empty() || !self.may_send() || limits.linger.is_zero() {
+            return None;
+        }
+        self.pending.since.map(|since| since + limits.linger)
+    }
+
+    /// An idle sink gets what there is at once; a busy one when the batch is full, or has waited long enough.
+    fn batch_is_due(&mut self, ended: bool) -> bool {
+        let limits = self.limits();
+        if self.pending.items.len() < limits.items && !ended {
+            self.pending.top_up(&self.queue);
+        }
+        if self.pending.items.is_empty() {
+            return false;
+        }
+        ended
+            || self.flying.is_empty()
+            || limits.linger.is_zero()
+            || self.pending.items.len() >= limits.items
+            || self.pending.since.is_some_and(|since| since + limits.linger <= Instant::now())
+    }
+
+    /// Cuts a batch and sends it.
+    async fn send_next(&mut self) {
+        let limits = self.limits();
+        let mut bytes = 0usize;
+        let mut n = 0;
+        for item in self.pending.items.iter().take(limits.items) {
+            bytes = bytes.saturating_add(self.sink.weigh(&item.value));
+            if n > 0 && bytes > limits.bytes {
+                break;
+            }
+            n += 1;
+        }
+        let mut values = Vec::with_capacity(n);
+        let mut tokens = Vec::with_capacity(n);
+        for item in self.pending.items.drain(..n) {
+            values.push(item.value);
+            tokens.push(item.token);
+        }
+        self.pending.since = (!self.pending.items.is_empty()).then(Instant::now);
+        self.send(Batch::new(values), tokens, false).await;
+    }
+
+    /// Sends what failed, one batch at a time, once the delay is over and everything else has landed.
+    async fn send_again(&mut self) {
+        if !self.flying.is_empty() || self.again_at.is_some_and(|at| at > Instant::now()) {
+            return;
+        }
+        self.again_at = None;
+        if let Some((batch, tokens)) = self.again.pop_front() {
+            self.control.retried(tokens.len());
+            self.send(batch, tokens, true).await;
+        }
+    }
+
+    async fn send(&mut self, batch: Batch<T>, tokens: Vec<Token>, again: bool) {
+        match self.sink.send(batch.clone()).await {
+            Ok(receipt) => self.flying.push_back(flight(receipt, batch, tokens, again)),
+            Err(error) => {
+                let outcome = Err(Failures::all(batch.len(), &error));
+                // In its place among those under way: receipts are looked at in order.
+                let landed = Landed { batch, tokens, outcome, again };
+                self.flying.push_back(std::future::ready(landed).boxed());
+            }
+        }
+    }
+
+    /// A receipt has resolved: resolves tokens, keeps what is to be sent again.
+    fn land(&mut self, landed: Landed<T>) {
+        let Landed { batch, tokens, outcome, again } = landed;
+        let len = tokens.len();
+        let failures = match outcome {
+            Ok(()) => {
+                tokens.into_iter().for_each(Token::delivered);
+                self.went_well(len);
+                return;
+            }
+            Err(failures) => failures.into_vec(),
+        };
+        let mut failures = failures.into_iter().peekable();
+        let mut first: Option<Error> = None;
+        let (mut indices, mut kept) = (Vec::new(), Vec::new());
+        for (index, token) in tokens.into_iter().enumerate() {
+            match failures.next_if(|failure| failure.index == index) {
+                None => token.delivered(),
+                Some(failure) if failure.error.class() == Class::Data => {
+                    // Under `stop` the relay ends here. Its source will say so; but nothing more may be sent meanwhile.
+                    self.fatal |= self.context.stop_on_refusal && token.is_of_a_lane();
+                    token.reject(failure.error);
+                }
+                Some(failure) => {
+                    first.get_or_insert(failure.error);
+                    indices.push(index);
+                    kept.push(token);
+                }
+            }
+        }
+        let Some(error) = first else { return self.went_well(len) };
+        self.queue.done(len - kept.len());
+        self.control.progressed();
+        match self.delay_after(&error) {
+            Ok(delay) => {
+                let rest = if indices.len() == batch.len() { batch } else { batch.select(indices) };
+                if again {
+                    self.again.push_front((rest, kept));
+                } else {
+                    self.again.push_back((rest, kept));
+                }
+                // The delay counts from the last failure, and a second receipt's failure does not shorten it.
+                let at = Instant::now() + delay;
+                self.again_at = Some(self.again_at.map_or(at, |before| before.max(at)));
+            }
+            Err(error) => {
+                self.fatal = true;
+                self.control.fail(error.clone());
+                kept.into_iter().for_each(|token| token.fail(error.clone()));
+            }
+        }
+    }
+
+    fn went_well(&mut self, items: usize) {
+        self.backoff.succeeded();
+        if self.context.status.is_down() {
+            self.context.status.up();
+        }
+        self.queue.done(items);
+        self.control.progressed();
+    }
+}
+
+fn flight<T: Send + Sync + 'static>(
+    receipt: Receipt,
+    batch: Batch<T>,
+    tokens: Vec<Token>,
+    again: bool,
+) -> BoxFuture<'static, Landed<T>> {
+    receipt.map(move |outcome| Landed { batch, tokens, outcome, again }).boxed()
+}
+
+impl<T> Pending<T> {
+    fn add(&mut self, items: Vec<Item<T>>) {
+        if !items.is_empty() {
+            self.since.get_or_insert_with(Instant::now);
+            self.items.extend(items);
+        }
+    }
+
+    fn top_up(&mut self, queue: &Queue<Item<T>>) {
+        let mut items = Vec::new();
+        queue.try_take(&mut items);
+        self.add(items);
+    }
+}
+
+/// Waits for items; false when no more will come.
+async fn take<T>(queue: &Queue<Item<T>>, pending: &mut Pending<T>) -> bool {
+    let mut items = Vec::new();
+    let ending = poll_fn(|cx| match queue.poll_take(cx, &mut items) {
+        Poll::Ready(ending) => Poll::Ready(ending),
+        Poll::Pending => Poll::Pending,
+    })
+    .await;
+    pending.add(items);
+    ending.is_none()
+}

@@ -1,0 +1,251 @@
+//! The task of a source: reads, enters into the ledger, settles.
+
+use super::context::Context;
+use super::control::{Control, Phase, SourceState};
+use super::pump::ending_on_stop;
+use super::queue::Queue;
+use super::retry::{Backoff, Next};
+use super::source::{Chunk, Event, Guarantee, Source, SourceInfo};
+use crate::ack::Ledger;
+use crate::flow::{Ending, Holds, Info, Item, Node};
+use crate::registry::Role;
+use crate::sync::lock;
+use crate::{Class, Error, ErrorKind, Result};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use tokio::time::sleep;
+
+/// Most messages in one chunk: larger ones gain nothing (measured: `docs/design.md`).
+const CHUNK: usize = 256;
+/// Most items between a source and the pump.
+const FEED: usize = 1_024;
+
+/// The node of a source.
+pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<Node<T>> {
+    let kind = source.info(&Default::default()).kind;
+    let source = Arc::new(Mutex::new(Some(source)));
+    let described = source.clone();
+    let describe = move |identity: &_| lock(&described).as_deref().map(|source: &dyn Source<T>| source.info(identity));
+    let attach = move |down, name: &Arc<str>, wiring: &mut crate::flow::Wiring| {
+        let Some(source) = lock(&source).take() else { return };
+        let control = wiring.control.clone();
+        let info = source.info(&control.settings.identity);
+        let bound = control.settings.bound.items;
+        let state = Arc::new(SourceState {
+            name: name.clone(),
+            ledger: Ledger::new(info.settlement, control.settings.on_error.on_rejected()),
+            window: info.max_unacked.map_or(bound, |max| max.min(bound)),
+            ended: AtomicBool::new(false),
+        });
+        control.add_source(state.clone());
+        let queue = Arc::new(Queue::new(FEED));
+        wiring.add_root(queue.clone(), down);
+        let context = control.context(name);
+        let driver = Driver {
+            source,
+            info,
+            state,
+            queue,
+            backoff: Backoff::new(context.retry),
+            context,
+            control,
+            surplus: None,
+        };
+        wiring.sources.push(Box::pin(driver.run()));
+    };
+    Node::source(Info::new(Role::Source, kind, Holds::Nothing), Box::new(attach), Box::new(describe))
+}
+
+struct Driver<T> {
+    source: Box<dyn Source<T>>,
+    info: SourceInfo,
+    state: Arc<SourceState>,
+    queue: Arc<Queue<Item<T>>>,
+    context: Context,
+    backoff: Backoff,
+    control: Arc<Control>,
+    /// What came beyond what `count` admits (another source was quicker); not in the ledger yet.
+    surplus: Option<Chunk<T>>,
+}
+
+impl<T: Send + 'static> Driver<T> {
+    async fn run(mut self) -> Result<()> {
+        let outcome = self.read().await;
+        self.state.ended.store(true, Ordering::Release);
+        if let Err(error) = &outcome {
+            self.control.fail(error.clone());
+        }
+        let gives_again = self.info.guarantee >= Guarantee::SurvivesRestart;
+        let ending = match self.control.phase() {
+            Phase::Running => Ending::EndOfStream,
+            Phase::Stopping => ending_on_stop(gives_again),
+            Phase::Failed => Ending::Stop,
+        };
+        if ending == Ending::Stop {
+            self.state.ledger.stopping();
+        }
+        self.queue.close(ending);
+        self.settle_the_rest().await;
+        self.context.status.ended();
+        outcome
+    }
+
+    /// Reads until the end of the stream (`Ok`), a stop (`Ok`) or an error that ends the relay.
+    async fn read(&mut self) -> Result<()> {
+        let control = self.control.clone();
+        let mut stopped = std::pin::pin!(control.stopped());
+        self.context.start = tokio::select! {
+            start = control.start_positions() => start,
+            () = &mut stopped => return Ok(()),
+        };
+        tokio::select! {
+            opened = self.open() => opened?,
+            () = &mut stopped => return Ok(()),
+        }
+        let mut exact = false;
+        loop {
+            self.settle(std::mem::take(&mut exact)).await?;
+            if control.phase() != Phase::Running {
+                return Ok(());
+            }
+            if let Some(chunk) = self.surplus.take() {
+                self.admit(chunk);
+            }
+            let limit = self.limit();
+            if limit == 0 || self.surplus.is_some() {
+                tokio::select! {
+                    () = self.state.ledger.progress.notified() => exact = true,
+                    () = room(&self.queue), if self.queue.room() == 0 => {}
+                    () = &mut stopped => {}
+                }
+                continue;
+            }
+            let event = tokio::select! {
+                biased;
+                event = self.source.next(limit) => event,
+                () = self.state.ledger.progress.notified() => { exact = true; continue }
+                () = &mut stopped => continue,
+            };
+            match event {
+                Ok(Event::Chunk(chunk)) => {
+                    self.backoff.succeeded();
+                    control.arrived();
+                    self.admit(chunk);
+                }
+                Ok(Event::LaneOpened(..)) => {}
+                Ok(Event::LaneClosing(..)) => exact = true,
+                Ok(Event::LaneLost(lane)) => self.state.ledger.lose(lane),
+                Ok(Event::End) => return Ok(()),
+                Err(error) => {
+                    self.state.ledger.lose_all();
+                    tokio::select! {
+                        again = self.again_after(error) => again?,
+                        () = &mut stopped => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<()> {
+        while let Err(error) = self.source.open(self.context.clone()).await {
+            self.wait_after(error).await?;
+        }
+        self.context.status.ready();
+        Ok(())
+    }
+
+    async fn again_after(&mut self, error: Error) -> Result<()> {
+        self.wait_after(error).await?;
+        self.open().await
+    }
+
+    async fn wait_after(&mut self, error: Error) -> Result<()> {
+        match self.backoff.failed(&error) {
+            Next::Wait(delay) => {
+                match error.class() {
+                    Class::Transient | Class::Ambiguous => self.context.status.retrying(&error, delay),
+                    Class::Config | Class::Data => self.context.status.degraded(&error, delay),
+                }
+                sleep(delay).await;
+                Ok(())
+            }
+            Next::GiveUp => Err(error),
+        }
+    }
+
+    /// How many messages may be read now.
+    fn limit(&self) -> usize {
+        let ledger = self.state.ledger.room(self.control.settings.bound);
+        let admits = usize::try_from(self.control.admits()).unwrap_or(usize::MAX);
+        CHUNK.min(self.queue.room()).min(ledger).min(admits)
+    }
+
+    /// Into the ledger and on to the pump, as far as `count` admits.
+    fn admit(&mut self, mut chunk: Chunk<T>) {
+        let admits = usize::try_from(self.control.admits()).unwrap_or(usize::MAX);
+        if chunk.values.len() > admits {
+            self.surplus = Some(chunk.split_off(admits));
+        }
+        let len = chunk.values.len();
+        if len == 0 {
+            return;
+        }
+        self.control.admit(len);
+        let bytes = chunk.values.iter().map(|value| self.source.weigh(value)).sum();
+        let mut items = Vec::with_capacity(len);
+        self.state.ledger.issue(chunk, bytes, &mut items);
+        if !items.is_empty() {
+            self.queue.push_all(&mut items);
+        }
+    }
+
+    /// Tells the source what has been decided, and applies the policy to what was rejected.
+    async fn settle(&mut self, exact: bool) -> Result<()> {
+        for (lane, trouble) in self.state.ledger.take_troubles() {
+            let error = trouble.error.unwrap_or_else(|| {
+                Error::config(ErrorKind::Other, "", "a message was dropped undecided; an operator forgot it")
+            });
+            let rejected = trouble.outcome == crate::ack::Outcome::Rejected;
+            if rejected && self.control.settings.on_error == super::OnError::Drop {
+                tracing::warn!(element = %self.state.name, lane = lane.0, position = trouble.position.0, "{error}; message dropped");
+            } else {
+                self.control.fail(error.with("from", format!("{} #{}", self.state.name, trouble.position.0)));
+            }
+        }
+        let settled = self.state.ledger.take(exact);
+        if settled.is_empty() {
+            return Ok(());
+        }
+        match self.source.settle(settled).await {
+            Err(error) if error.class() != Class::Transient => Err(error),
+            // The lane is lost, and the source will say so; its messages come again.
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing is read any more: waits until everything is decided, settles it, and closes.
+    async fn settle_the_rest(&mut self) {
+        loop {
+            let decided = self.state.ledger.is_empty();
+            if let Err(error) = self.settle(true).await {
+                self.control.fail(error);
+                break;
+            }
+            if decided {
+                break;
+            }
+            self.state.ledger.progress.notified().await;
+        }
+        if let Err(error) = self.source.close().await {
+            tracing::warn!(element = %self.state.name, "{error}");
+        }
+    }
+}
+
+/// Ready once there is room in the queue.
+async fn room<T>(queue: &Queue<T>) {
+    poll_fn(|cx| if queue.poll_room(cx) > 0 { Poll::Ready(()) } else { Poll::Pending }).await;
+}

@@ -1,0 +1,148 @@
+//! The pump: the one task that drives the graph.
+
+use super::control::Control;
+use super::queue::Queue;
+use crate::Result;
+use crate::flow::{Downstream, Ending, Item, Turn};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+use tokio::time::Sleep;
+
+/// After so many turns without a pause the pump lets other tasks run.
+const TURNS: usize = 64;
+
+/// A source's way into the graph, whatever the type of its items.
+pub(crate) trait Root: Send {
+    /// One turn: due ticks, new items as far as there is room.
+    fn turn(&mut self, turn: &mut Turn<'_, '_>) -> Progress;
+}
+
+/// What a turn brought.
+pub(crate) struct Progress {
+    pub(crate) moved: bool,
+    pub(crate) finished: bool,
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// A queue into the graph.
+pub(crate) struct Feed<T> {
+    queue: Arc<Queue<Item<T>>>,
+    graph: Option<Box<dyn Downstream<T>>>,
+    pending: std::vec::IntoIter<Item<T>>,
+}
+
+impl<T> Feed<T> {
+    pub(crate) fn new(queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) -> Self {
+        Self { queue, graph: Some(graph), pending: Vec::new().into_iter() }
+    }
+}
+
+impl<T: Send> Root for Feed<T> {
+    fn turn(&mut self, turn: &mut Turn<'_, '_>) -> Progress {
+        let Some(graph) = &mut self.graph else { return Progress { moved: false, finished: true, deadline: None } };
+        let status = graph.turn(turn);
+        let mut ending = None;
+        if self.pending.len() == 0 {
+            let mut items = Vec::new();
+            if let Poll::Ready(end) = self.queue.poll_take(turn.cx, &mut items) {
+                ending = end;
+                self.pending = items.into_iter();
+            }
+        }
+        let n = status.room.min(self.pending.len());
+        for item in self.pending.by_ref().take(n) {
+            graph.push(item, turn.now);
+        }
+        if n > 0 {
+            self.queue.done(n);
+        }
+        if let Some(ending) = ending {
+            graph.finish(ending, turn.now);
+            self.graph = None;
+            return Progress { moved: true, finished: true, deadline: None };
+        }
+        Progress { moved: n > 0, finished: false, deadline: status.deadline }
+    }
+}
+
+impl<T> Drop for Feed<T> {
+    fn drop(&mut self) {
+        self.queue.close_reader();
+    }
+}
+
+/// Drives the graph until all roots have finished, or the relay fails.
+pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -> Result<()> {
+    let mut failed = std::pin::pin!(control.failed());
+    let mut timer = Timer::default();
+    let mut moved_since = false;
+    poll_fn(|cx| {
+        for _ in 0..TURNS {
+            if failed.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let now = tokio::time::Instant::now().into_std();
+            let (mut moved, mut finished, mut deadline) = (false, true, None);
+            for root in &mut roots {
+                let progress = root.turn(&mut Turn { now, cx });
+                moved |= progress.moved;
+                finished &= progress.finished;
+                deadline = crate::flow::earliest(deadline, progress.deadline);
+            }
+            if finished {
+                return Poll::Ready(());
+            }
+            if moved {
+                moved_since = true;
+                continue;
+            }
+            if std::mem::take(&mut moved_since) {
+                // What was filtered out or is held may let a source go on whose window is small.
+                control.progressed();
+            }
+            match deadline {
+                Some(deadline) => {
+                    if timer.poll(deadline, cx).is_ready() {
+                        continue;
+                    }
+                }
+                None => control.look_for_stall(),
+            }
+            return Poll::Pending;
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+    // Undecided items are dropped here, inside the task, before the sources look at their ledgers for the last time.
+    drop(roots);
+    control.progressed();
+    Ok(())
+}
+
+/// A timer that exists once it is needed: a relay without timed operators runs on a runtime without time.
+#[derive(Default)]
+struct Timer(Option<Pin<Box<Sleep>>>);
+
+impl Timer {
+    fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = tokio::time::Instant::from_std(deadline);
+        let sleep = self.0.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        if sleep.deadline() != deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        let ready = sleep.as_mut().poll(cx);
+        if ready.is_ready() {
+            self.0 = None;
+        }
+        ready
+    }
+}
+
+/// How a source's stop ends its part of the graph; see [`Ending`].
+pub(crate) fn ending_on_stop(gives_again: bool) -> Ending {
+    if gives_again { Ending::Stop } else { Ending::EndOfStream }
+}

@@ -1,0 +1,176 @@
+//! The one hand-over between tasks.
+
+use crate::flow::Ending;
+use crate::sync::lock;
+use std::sync::Mutex;
+use std::task::{Context, Poll, Waker};
+
+/// A mutex around a vector that is swapped, not copied. It coalesces by itself: what comes while the reader is busy arrives as one.
+/// Its limit counts what the reader has taken and not finished, so queue and flight are under one bound. It wakes only who waits,
+/// and registers a waker under the same lock under which it looked.
+pub(crate) struct Queue<T>(Mutex<State<T>>);
+
+struct State<T> {
+    items: Vec<T>,
+    limit: usize,
+    /// Numbers of the last item pushed, and of the last finished.
+    pushed: u64,
+    finished: u64,
+    ending: Option<Ending>,
+    reader_gone: bool,
+    reader: Option<Waker>,
+    writers: Vec<Waker>,
+}
+
+impl<T> Queue<T> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self(Mutex::new(State {
+            items: Vec::new(),
+            limit,
+            pushed: 0,
+            finished: 0,
+            ending: None,
+            reader_gone: false,
+            reader: None,
+            writers: Vec::new(),
+        }))
+    }
+
+    /// Appends all items, leaving `items` empty, whether or not there is room. Returns the number of the last one. When the reader is
+    /// gone the items are dropped.
+    pub(crate) fn push_all(&self, items: &mut Vec<T>) -> u64 {
+        let mut refused = Vec::new();
+        let (ticket, waker) = {
+            let mut state = lock(&self.0);
+            state.pushed += items.len() as u64;
+            if state.reader_gone {
+                std::mem::swap(items, &mut refused);
+            } else if state.items.is_empty() {
+                std::mem::swap(&mut state.items, items);
+            } else {
+                state.items.append(items);
+            }
+            (state.pushed, state.reader.take())
+        };
+        wake(waker);
+        // Outside the lock: dropping items resolves tokens, which may wake others.
+        drop(refused);
+        ticket
+    }
+
+    /// How many items the reader has before it, taken ones included.
+    pub(crate) fn held(&self) -> usize {
+        lock(&self.0).held()
+    }
+
+    /// How many more fit.
+    pub(crate) fn room(&self) -> usize {
+        lock(&self.0).room()
+    }
+
+    /// How many more fit; the task is woken when that changes from none.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> usize {
+        let mut state = lock(&self.0);
+        let room = state.room();
+        if room == 0 {
+            state.register(cx);
+        }
+        room
+    }
+
+    /// Whether the item of this number was finished by the reader (true), or will never be (false).
+    pub(crate) fn poll_finished(&self, cx: &mut Context<'_>, ticket: u64) -> Poll<bool> {
+        let mut state = lock(&self.0);
+        if state.finished >= ticket {
+            return Poll::Ready(true);
+        }
+        if state.reader_gone {
+            return Poll::Ready(false);
+        }
+        state.register(cx);
+        Poll::Pending
+    }
+
+    /// Takes everything there is. `Ready(None)`: something was taken. `Ready(Some)`: nothing more will come.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>, into: &mut Vec<T>) -> Poll<Option<Ending>> {
+        let mut state = lock(&self.0);
+        if !state.items.is_empty() {
+            state.take(into);
+            return Poll::Ready(None);
+        }
+        if let Some(ending) = state.ending {
+            return Poll::Ready(Some(ending));
+        }
+        match &mut state.reader {
+            Some(waker) if waker.will_wake(cx.waker()) => {}
+            reader => *reader = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    /// Takes what there is, without waiting.
+    pub(crate) fn try_take(&self, into: &mut Vec<T>) {
+        lock(&self.0).take(into);
+    }
+
+    /// The reader is done with so many of the items it took.
+    pub(crate) fn done(&self, items: usize) {
+        let writers = {
+            let mut state = lock(&self.0);
+            state.finished += items as u64;
+            std::mem::take(&mut state.writers)
+        };
+        writers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Nothing more will be pushed.
+    pub(crate) fn close(&self, ending: Ending) {
+        let waker = {
+            let mut state = lock(&self.0);
+            state.ending.get_or_insert(ending);
+            state.reader.take()
+        };
+        wake(waker);
+    }
+
+    /// Nothing more will be taken; what is there is dropped.
+    pub(crate) fn close_reader(&self) {
+        let (items, writers) = {
+            let mut state = lock(&self.0);
+            state.reader_gone = true;
+            (std::mem::take(&mut state.items), std::mem::take(&mut state.writers))
+        };
+        writers.into_iter().for_each(Waker::wake);
+        drop(items);
+    }
+}
+
+impl<T> State<T> {
+    fn held(&self) -> usize {
+        (self.pushed - self.finished) as usize
+    }
+
+    fn room(&self) -> usize {
+        if self.reader_gone { usize::MAX } else { self.limit.saturating_sub(self.held()) }
+    }
+
+    fn take(&mut self, into: &mut Vec<T>) {
+        if into.is_empty() {
+            std::mem::swap(into, &mut self.items);
+        } else {
+            into.append(&mut self.items);
+        }
+    }
+
+    fn register(&mut self, cx: &Context<'_>) {
+        if !self.writers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            self.writers.push(cx.waker().clone());
+        }
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,207 @@
+//! A relay that runs.
+
+use super::control::{Control, Phase};
+use super::report::{Report, Snapshot};
+use crate::flow::Graph;
+use crate::{Error, ErrorKind, Result};
+use futures_util::future::BoxFuture;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+/// A source's or sink's task, not spawned yet.
+pub(crate) type Task = BoxFuture<'static, Result<()>>;
+
+/// After the drain time-out: how long sources have to settle what was decided.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// After a failure: how long receipts that are out may take.
+const AFTERMATH: Duration = Duration::from_secs(10);
+
+/// A relay that runs on the caller's runtime. **Dropping it aborts**: nothing more is settled, and what was not settled stays with its
+/// source. [`stop`](Running::stop) drains.
+#[derive(Debug)]
+#[must_use = "dropping it aborts the relay"]
+pub struct Running {
+    control: Arc<Control>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    pub(crate) fn start(control: Arc<Control>, pump: Task, sources: Vec<Task>, sinks: Vec<Task>) -> Self {
+        let mut tasks = Tasks::default();
+        tasks.spawn(pump, Kind::Inner);
+        sinks.into_iter().for_each(|task| tasks.spawn(task, Kind::Inner));
+        sources.into_iter().for_each(|task| tasks.spawn(task, Kind::Source));
+        let task = tokio::spawn(supervise(tasks, control.clone()));
+        Self { control, task }
+    }
+
+    /// A relay that never ran, for this reason.
+    pub(crate) fn refused(control: Arc<Control>, error: Error) -> Self {
+        control.fail(error);
+        Self { control, task: tokio::spawn(async {}) }
+    }
+
+    /// Waits for the end: of all sources, or of the relay. Never panics; the reason stands in [`Report::error`].
+    pub async fn wait(mut self) -> Report {
+        if let Err(error) = (&mut self.task).await {
+            self.control.fail(lost(&error));
+        }
+        self.control.report()
+    }
+
+    /// Stops gracefully: reads nothing new, delivers and settles what was read, closes.
+    ///
+    /// # Errors
+    /// What ended the relay, or that something was left undelivered after the drain time-out.
+    pub async fn stop(self) -> Result<Report> {
+        self.control.stop();
+        let mut report = self.wait().await;
+        match report.error.take() {
+            Some(error) => Err(error),
+            None => Ok(report),
+        }
+    }
+
+    /// Stops it from elsewhere: a signal handler, another task.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { control: self.control.clone(), abort: self.task.abort_handle() }
+    }
+
+    /// Watches it from elsewhere: a status line, a metrics endpoint.
+    pub fn monitor(&self) -> Monitor {
+        Monitor(self.control.clone())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Stops a [`Running`] relay.
+#[derive(Clone, Debug)]
+pub struct Stopper {
+    control: Arc<Control>,
+    abort: AbortHandle,
+}
+
+impl Stopper {
+    /// Begins a graceful stop, and returns at once.
+    pub fn stop(&self) {
+        self.control.stop();
+    }
+
+    /// Ends it at once. Nothing more is settled.
+    pub fn abort(&self) {
+        self.abort.abort();
+    }
+}
+
+/// Watches a [`Running`] relay.
+#[derive(Clone, Debug)]
+pub struct Monitor(Arc<Control>);
+
+impl Monitor {
+    /// Counts and states as of now.
+    pub fn snapshot(&self) -> Snapshot {
+        self.0.snapshot()
+    }
+
+    /// The graph, with the counters of its operators.
+    pub fn graph(&self) -> &Graph {
+        &self.0.graph
+    }
+}
+
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("phase", &self.phase()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Source,
+    /// Pump and sinks.
+    Inner,
+}
+
+#[derive(Default)]
+struct Tasks {
+    set: JoinSet<Result<()>>,
+    handles: HashMap<Id, (Kind, AbortHandle)>,
+}
+
+impl Tasks {
+    fn spawn(&mut self, task: Task, kind: Kind) {
+        let handle = self.set.spawn(task);
+        self.handles.insert(handle.id(), (kind, handle));
+    }
+
+    fn abort(&self, kind: Kind) {
+        self.handles.values().filter(|(own, _)| *own == kind).for_each(|(_, handle)| handle.abort());
+    }
+}
+
+/// Waits for all tasks; makes one's failure the relay's; enforces the time limits of a drain.
+async fn supervise(mut tasks: Tasks, control: Arc<Control>) {
+    let mut phase = control.watch_phase();
+    let mut deadline: Option<Instant> = None;
+    let mut forced = false;
+    loop {
+        if deadline.is_none() || control.phase() == Phase::Failed {
+            let limit = match control.phase() {
+                Phase::Running => None,
+                Phase::Stopping => Some(control.settings.drain_timeout),
+                Phase::Failed => Some(control.settings.drain_timeout.min(AFTERMATH)),
+            };
+            let at = limit.map(|limit| Instant::now() + limit);
+            deadline = if forced {
+                deadline
+            } else {
+                match (deadline, at) {
+                    (Some(a), Some(b)) => Some(a.min(b)),
+                    (one, other) => one.or(other),
+                }
+            };
+        }
+        let idle = idle_at(&control);
+        let wake = deadline.or(idle);
+        tokio::select! {
+            ended = tasks.set.join_next() => match ended {
+                None => break,
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(error))) => control.fail(error),
+                Some(Err(error)) if error.is_cancelled() => {}
+                Some(Err(error)) => control.fail(lost(&error)),
+            },
+            _ = phase.changed(), if deadline.is_none() => {}
+            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => match deadline {
+                None => if idle_at(&control).is_some_and(|at| at <= Instant::now()) { control.stop() },
+                Some(_) if forced => { tasks.set.abort_all(); deadline = None; }
+                Some(_) => {
+                    // Sinks did not finish. What they have is dropped undecided; sources settle what was decided.
+                    forced = true;
+                    control.undelivered();
+                    tasks.abort(Kind::Inner);
+                    deadline = Some(Instant::now() + LAST_WORDS);
+                }
+            },
+        }
+    }
+}
+
+/// When the relay is to end because nothing arrives; while messages are on their way it is not idle.
+fn idle_at(control: &Control) -> Option<Instant> {
+    let limit = control.settings.idle_exit.filter(|_| control.phase() == Phase::Running)?;
+    let since = if control.tally().held() > 0 { Instant::now() } else { control.last_arrival() };
+    Some(since + limit)
+}
+
+fn lost(error: &JoinError) -> Error {
+    Error::config(ErrorKind::Panic, "", format!("the relay ended: {error}"))
+}
