@@ -1,8 +1,8 @@
 //! A pipeline to a relay.
 
 use super::ast::{Chain, Element as Written, Item, Node, Pipeline};
-use super::secrets::{self, Secrets};
 use super::{Fault, parse, parse_args};
+use crate::registry::secrets::{self, Secrets};
 use crate::registry::{Element, Registry, Role};
 use crate::{Branch, Message, Relay, Result, Stream};
 use std::collections::HashSet;
