@@ -39,7 +39,7 @@ fn braces_protect_their_content() {
 
 #[test]
 fn no_error_repeats_a_password() {
-    for text in ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "nohost:99/?password=hunter2&x=%ff"] {
+    for text in ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "mqtt://host:99/?password=hunter2&x=%ff"] {
         assert!(!refuse(text).contains("hunter2"), "{}", refuse(text));
     }
     let shown = redact("relay mqtt://joe:n@sty/hunter2@host/a password=\"hunter2 x\" ! b");
@@ -100,4 +100,11 @@ fn a_password_that_breaks_its_address_is_not_repeated_either() {
     assert!(refuse("mqtt://joe:zorro?banjo@host/a").contains("%3F for ?"));
     // Without an @ it may be a mistyped port or the end of an address that was cut off: it is said what is wrong, not with what.
     assert_eq!(refuse("mqtt://host:1883x"), "port *** is not a number from 1 to 65535 in \"mqtt://host:***\"");
+}
+
+#[test]
+fn a_text_that_is_no_percent_encoding_is_kept_where_there_is_no_authority() {
+    let uri = Uri::parse("exec:date +%Ec?x=%ff").unwrap();
+    assert_eq!((uri.rest(), uri.path()), ("date +%Ec?x=%ff", "date +%Ec"));
+    assert!(refuse("mqtt://localhost/%ff").contains("UTF-8"));
 }

@@ -138,6 +138,7 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(Event::LaneClosing(..)) => exact = true,
                 Ok(Event::LaneLost(lane)) => self.state.ledger.lose(lane),
                 Ok(Event::End) => return Ok(()),
+                Err(error) if error.class() == Class::Data => self.cannot_hand_over(error)?,
                 Err(error) => {
                     self.state.ledger.lose_all();
                     tokio::select! {
@@ -145,6 +146,17 @@ impl<T: Send + 'static> Driver<T> {
                         () = &mut stopped => return Ok(()),
                     }
                 }
+            }
+        }
+    }
+
+    /// The source has a message that it cannot even hand over; the policy is the same as for one that a sink refuses.
+    fn cannot_hand_over(&self, error: Error) -> Result<()> {
+        match self.control.settings.on_error {
+            super::OnError::Stop => Err(error.with("from", &self.state.name)),
+            super::OnError::Drop => {
+                tracing::warn!(element = %self.state.name, "{error}; message dropped");
+                Ok(())
             }
         }
     }
