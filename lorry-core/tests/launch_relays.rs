@@ -3,7 +3,7 @@
 
 mod support;
 
-use lorry_core::{ErrorKind, Message, OnError};
+use lorry_core::{ErrorKind, Message};
 use support::{registry, with_stdout};
 
 fn error_of(text: &str) -> String {
@@ -45,7 +45,7 @@ async fn chains_side_by_side_both_run() {
 async fn every_message_of_an_expression_is_accounted_for() {
     let (registry, seen) = registry();
     let text = r#"fakesrc payloads='[1,2]|[]|x|{"a":1}|[30]|null' ! map expr=".[]" ! filter expr='. < 10 and $topic == "fake/topic"' ! fakesink"#;
-    let report = registry.parse_launch(text).unwrap().on_error(OnError::Drop).run().await.unwrap();
+    let report = registry.parse_launch(text).unwrap().on_error(lorry_core::OnError::Drop).run().await.unwrap();
     // `[]` makes nothing and [30] is filtered; `x` is no JSON and null cannot be iterated over.
     assert_eq!((report.received, report.delivered, report.filtered, report.dropped), (6, 2, 2, 2));
     assert_eq!(payloads(&seen.lock().unwrap()), ["1", "2", "1"]);
