@@ -123,3 +123,22 @@ fn arguments_make_the_same_relay() {
     assert_eq!(registry.parse_launch_args(&args).unwrap().describe().nodes().len(), 2);
     assert!(registry.parse_launch_args(&["fakesrc ! fakesink".to_owned()]).is_ok());
 }
+
+#[cfg(feature = "jq")]
+#[tokio::test]
+async fn further_operators_stand_before_each_sink() {
+    let (mut registry, seen) = registry();
+    with_stdout(&mut registry, &seen);
+    let step = |name: &str, expr: &str| (name.to_owned(), vec![("expr".to_owned(), expr.to_owned())]);
+    let pipeline =
+        lorry_core::launch::parse("fakesrc num-buffers=4 ! identity ! fakesink fakesrc num-buffers=3").unwrap();
+    let steps = [step("filter", ". > 0"), step("map", ". * 10")];
+    let report = registry.launch_with(&pipeline, &steps).unwrap().run().await.unwrap();
+    assert_eq!((report.received, report.delivered, report.filtered), (7, 5, 2));
+    let mut seen = seen.lock().unwrap().clone();
+    seen.sort_by_key(|message| message.bytes().to_vec());
+    assert_eq!(payloads(&seen), ["10", "10", "20", "20", "30"]);
+    for wrong in [step("filter", "nosuchfunction(1)"), step("fakesink", ""), step("nosuch", "")] {
+        assert_eq!(registry.launch_with(&pipeline, &[wrong]).map(|_| ()).unwrap_err().kind(), ErrorKind::Usage);
+    }
+}
