@@ -4,12 +4,13 @@
 //! with two providers in its tree would panic there.
 
 use crate::{Error, ErrorKind, Result};
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -42,14 +43,32 @@ impl TlsOptions {
     /// # Errors
     /// A file that cannot be read or holds no certificate or key, class config.
     pub fn client(&self, alpn: &[&str]) -> Result<Arc<ClientConfig>> {
+        self.client_with(alpn, true)
+    }
+
+    /// As [`client`](TlsOptions::client), but a certificate of any name is accepted as long as its chain is good: PostgreSQL's
+    /// `verify-ca`.
+    ///
+    /// # Errors
+    /// As [`client`](TlsOptions::client).
+    pub fn client_of_any_name(&self, alpn: &[&str]) -> Result<Arc<ClientConfig>> {
+        self.client_with(alpn, false)
+    }
+
+    fn client_with(&self, alpn: &[&str], names: bool) -> Result<Arc<ClientConfig>> {
         let provider = provider();
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| trouble("set up TLS", &error))?;
         let builder = if self.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(NoVerification(provider)))
-        } else {
+        } else if names {
             builder.with_root_certificates(self.roots()?)
+        } else {
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider)
+                .build()
+                .map_err(|error| trouble("set up verification", &error))?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyName(verifier)))
         };
         let mut config = match self.identity()? {
             Some((chain, key)) => {
@@ -178,5 +197,51 @@ impl ServerCertVerifier for NoVerification {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The chain is verified, the name is not.
+#[derive(Debug)]
+struct AnyName(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        use CertificateError::{NotValidForName, NotValidForNameContext};
+        match self.0.verify_server_cert(certificate, chain, name, ocsp, now) {
+            // The verifier looks at the name last.
+            Err(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. })) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }

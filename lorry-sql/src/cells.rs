@@ -106,6 +106,7 @@ impl Rows {
     }
 
     /// The values of these rows in a column.
+    #[cfg_attr(not(feature = "postgres"), allow(dead_code))]
     pub(crate) fn values(&self, column: usize, rows: Range<usize>) -> impl ExactSizeIterator<Item = Value<'_>> {
         self.columns[column].cells[rows].iter().map(|cell| self.resolve(*cell))
     }
@@ -161,14 +162,14 @@ impl Rows {
         self.columns.len() - 1
     }
 
-    /// Spells a column as the table does.
-    pub(crate) fn rename(&mut self, column: usize, name: &str) {
-        name.clone_into(&mut self.columns[column].name);
-    }
-
     /// Where we are.
     pub(crate) fn mark(&self) -> Mark {
         Mark { len: self.len, text: self.text.len(), bytes: self.bytes.len(), columns: self.columns.len() }
+    }
+
+    /// Whether rows were ended since then.
+    pub(crate) fn has_grown_since(&self, mark: Mark) -> bool {
+        self.len > mark.len
     }
 
     /// Forgets what came after the mark; columns added since then are gone too. Row ends after it must not have been closed by

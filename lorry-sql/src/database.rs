@@ -22,6 +22,8 @@ impl Database {
     pub(crate) fn take(args: &mut Args) -> Result<Self> {
         let scheme = args.uri().scheme().to_owned();
         match scheme.split('+').next().unwrap_or_default() {
+            #[cfg(feature = "sqlite")]
+            "sqlite" => crate::sqlite::database(args),
             #[cfg(feature = "postgres")]
             "postgresql" | "postgres" => crate::postgres::database(args),
             _ => Err(Error::usage(format!("{scheme:?} is no database of this build"))),

@@ -109,7 +109,9 @@ impl Settings {
         let text = options.table.unwrap_or_default();
         if text.trim().is_empty() {
             let error = Error::usage(format!("a table is required for {}", args.uri()));
-            return Err(error.hint(format!("write {}://…?table=NAME (see: lorry inspect sqlsink)", args.uri().scheme())));
+            return Err(
+                error.hint(format!("write {}://…?table=NAME (see: lorry inspect sqlsink)", args.uri().scheme()))
+            );
         }
         if text.contains("{{") {
             return Err(Error::usage(format!("table {text:?}: this build has no templates for table names")));

@@ -18,7 +18,8 @@ impl TableName {
     /// [`Usage`](ErrorKind::Usage): an empty part, an open quote, more than two parts.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let wrong = |what: &str| {
-            Error::usage(format!("table name {text:?} {what}")).hint("write table, schema.table, or \"any name\" in double quotes")
+            Error::usage(format!("table name {text:?} {what}"))
+                .hint("write table, schema.table, or \"any name\" in double quotes")
         };
         let (mut parts, mut rest) = (Vec::new(), text);
         loop {
@@ -158,9 +159,12 @@ pub(crate) trait Dialect: Send + Sync + fmt::Debug {
         };
         match name {
             "" => wrong("is empty".into()),
-            _ if name.len() > self.longest_name() => {
-                wrong(format!("has {} bytes; a name in {} has at most {}", name.len(), self.name(), self.longest_name()))
-            }
+            _ if name.len() > self.longest_name() => wrong(format!(
+                "has {} bytes; a name in {} has at most {}",
+                name.len(),
+                self.name(),
+                self.longest_name()
+            )),
             _ if name.contains('\0') => wrong("holds a NUL character".into()),
             _ => Ok(()),
         }

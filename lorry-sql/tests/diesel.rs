@@ -1,9 +1,9 @@
 //! `DieselSink` into a host program's own SQLite schema. No server is needed.
 
 #![cfg(feature = "diesel")]
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
-use diesel::{ExpressionMethods, Insertable, QueryDsl, QueryResult, SqliteConnection};
+use diesel::{Insertable, QueryDsl, QueryResult, SqliteConnection};
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
 use diesel_async::{AsyncConnection, RunQueryDsl, SimpleAsyncConnection};
 use lorry_core::relay::{Batch, Context, Failures, Identity, Sink};

@@ -67,7 +67,8 @@ impl Args {
     /// [`Usage`](crate::ErrorKind::Usage): a malformed address, an option given both ways.
     pub fn parse(address: &str, properties: &[(String, String)]) -> Result<Self> {
         let uri = Uri::parse(address)?;
-        Self::new(&uri.scheme().to_owned(), uri, properties, None, false)
+        let subject = uri.scheme().to_owned();
+        Self::new(&subject, uri, properties, None, false)
     }
 
     /// From an address and further options (launch properties), which may not repeat those of the address.

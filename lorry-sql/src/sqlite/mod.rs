@@ -1,1 +1,9 @@
-//! SQLite.
+//! SQLite: a file, written by one transaction a batch.
+
+mod dialect;
+mod error;
+mod options;
+mod value;
+mod writer;
+
+pub(crate) use options::{SqliteOptions, database};

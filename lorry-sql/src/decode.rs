@@ -1,0 +1,216 @@
+//! JSON straight into rows, without a tree of values in between.
+
+use crate::cells::{Cell, Rows};
+use crate::json::Json;
+use crate::keys::{Found, Keys};
+use lorry_core::{Error, ErrorKind};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::fmt;
+
+/// Why a payload did not become rows.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// It is not JSON, or not an object or array of objects. Why, in words.
+    Shape(String),
+    /// It is, but it cannot go into the table.
+    Refused(Error),
+}
+
+/// One object as a row, or each object of an array; rows are ended, the message is not. After an error the rows must be rewound.
+pub(crate) fn decode(text: &str, rows: &mut Rows, keys: &mut Keys, each: &mut EachRow<'_>) -> Result<(), Unfit> {
+    let mut into = Into { rows, keys, each, refused: None };
+    let mut json = serde_json::Deserializer::from_str(text);
+    let is_array = text.trim_start().starts_with('[');
+    let result = if is_array { json.deserialize_seq(Array(&mut into)) } else { Row(&mut into).deserialize(&mut json) };
+    match result.and_then(|()| json.end()) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(match into.refused {
+            Some(refused) => Unfit::Refused(refused),
+            None => Unfit::Shape(error.to_string()),
+        }),
+    }
+}
+
+/// What is done to each row before it ends.
+pub(crate) type EachRow<'a> = dyn FnMut(&mut Rows, &mut Keys) -> Result<(), Error> + 'a;
+
+struct Into<'a, 'e> {
+    rows: &'a mut Rows,
+    keys: &'a mut Keys,
+    each: &'a mut EachRow<'e>,
+    refused: Option<Error>,
+}
+
+impl Into<'_, '_> {
+    /// Carries an error past serde, which only knows texts.
+    fn or_refuse<T, E: de::Error>(&mut self, result: Result<T, Error>) -> Result<T, E> {
+        result.map_err(|error| {
+            self.refused = Some(error);
+            E::custom("refused")
+        })
+    }
+
+    fn put<E: de::Error>(&mut self, found: Found, cell: Cell) -> Result<(), E> {
+        let Some(column) = found.column else { return Ok(()) };
+        let put = put(self.rows, column, found.key, cell);
+        self.or_refuse(put)
+    }
+}
+
+/// Puts a value into the row under way.
+pub(crate) fn put(rows: &mut Rows, column: usize, key: u32, cell: Cell) -> Result<(), Error> {
+    rows.put(column, key, cell).map_err(|_| {
+        let name = &rows.columns()[column].name;
+        Error::data(
+            ErrorKind::Constraint,
+            "insert rows",
+            format!("two keys of one object both mean the column {name:?}"),
+        )
+        .hint("the database does not tell upper from lower case in names")
+    })
+}
+
+/// An array of rows.
+struct Array<'a, 'b, 'e>(&'a mut Into<'b, 'e>);
+
+impl<'de> Visitor<'de> for Array<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
+        while values.next_element_seed(Row(&mut *self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+/// An object as a row.
+struct Row<'a, 'b, 'e>(&'a mut Into<'b, 'e>);
+
+impl<'de> DeserializeSeed<'de> for Row<'_, '_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Row<'_, '_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let into = self.0;
+        into.keys.begin_row();
+        while let Some(found) = entries.next_key_seed(Key(&mut *into))? {
+            if found.column.is_none() {
+                entries.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let cell = entries.next_value_seed(Value(&mut *into))?;
+            into.put(found, cell)?;
+        }
+        let each = (into.each)(into.rows, into.keys);
+        into.or_refuse(each)?;
+        into.rows.end_row();
+        Ok(())
+    }
+}
+
+struct Key<'a, 'b, 'e>(&'a mut Into<'b, 'e>);
+
+impl<'de> DeserializeSeed<'de> for Key<'_, '_, '_> {
+    type Value = Found;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Found, D::Error> {
+        from.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_, '_, '_> {
+    type Value = Found;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Found, E> {
+        let found = self.0.keys.find(name, self.0.rows);
+        self.0.or_refuse(found)
+    }
+}
+
+struct Value<'a, 'b, 'e>(&'a mut Into<'b, 'e>);
+
+impl Value<'_, '_, '_> {
+    fn text<E: de::Error>(self, at: usize, cell: impl FnOnce(crate::cells::Span) -> Cell) -> Result<Cell, E> {
+        match self.0.rows.text_since(at) {
+            Some(span) => Ok(cell(span)),
+            None => self.0.or_refuse(Err(too_large())),
+        }
+    }
+}
+
+/// More text in one batch than there are numbers for.
+pub(crate) fn too_large() -> Error {
+    Error::data(ErrorKind::TooLarge, "insert rows", "more than 4 GiB in one batch").hint("set a smaller batch-bytes")
+}
+
+impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
+    type Value = Cell;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Cell, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Value<'_, '_, '_> {
+    type Value = Cell;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Cell, E> {
+        Ok(Cell::Null)
+    }
+
+    fn visit_bool<E: de::Error>(self, value: bool) -> Result<Cell, E> {
+        Ok(Cell::Bool(value))
+    }
+
+    fn visit_i64<E: de::Error>(self, value: i64) -> Result<Cell, E> {
+        Ok(Cell::Int(value))
+    }
+
+    fn visit_u64<E: de::Error>(self, value: u64) -> Result<Cell, E> {
+        Ok(i64::try_from(value).map_or(Cell::Uint(value), Cell::Int))
+    }
+
+    fn visit_f64<E: de::Error>(self, value: f64) -> Result<Cell, E> {
+        Ok(Cell::Float(value))
+    }
+
+    fn visit_str<E: de::Error>(self, value: &str) -> Result<Cell, E> {
+        let at = self.0.rows.text().len();
+        self.0.rows.text().push_str(value);
+        self.text(at, Cell::Text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<Cell, A::Error> {
+        let at = self.0.rows.text().len();
+        Json(self.0.rows.text()).visit_seq(values)?;
+        self.text(at, Cell::Json)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Cell, A::Error> {
+        let at = self.0.rows.text().len();
+        Json(self.0.rows.text()).visit_map(entries)?;
+        self.text(at, Cell::Json)
+    }
+}

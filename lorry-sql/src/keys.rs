@@ -1,0 +1,186 @@
+//! Which column a key of a message means.
+
+use crate::cells::Rows;
+use crate::options::Evolve;
+use crate::table::{Dialect, Table};
+use lorry_core::{Error, ErrorKind, Result};
+use std::collections::HashMap;
+
+/// A spelling of a column's name, by number.
+pub(crate) type KeyId = u32;
+
+/// Ignored keys beyond this many are looked up each time: a stream may never stop inventing names.
+const MOST_IGNORED: usize = 4_096;
+
+/// All spellings seen so far. The keys of a stream's messages mostly come in one order, so the key that followed last time is tried
+/// before any hash.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    dialect: &'static dyn Dialect,
+    evolve: Evolve,
+    keys: Vec<Key>,
+    by_spelling: HashMap<Box<str>, KeyId>,
+    /// Columns of `Rows`, by folded name.
+    columns: HashMap<String, usize>,
+    /// Columns of the table, by folded name: as the table spells them.
+    table: HashMap<String, String>,
+    ignored: usize,
+    /// How many columns the table will have.
+    width: usize,
+    first: KeyId,
+    last: Option<KeyId>,
+}
+
+#[derive(Debug)]
+struct Key {
+    spelling: Box<str>,
+    /// `None` for one that is left out.
+    column: Option<usize>,
+    next: KeyId,
+}
+
+/// What a key leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) key: KeyId,
+    /// `None` when the key is left out.
+    pub(crate) column: Option<usize>,
+}
+
+const NO_KEY: KeyId = KeyId::MAX;
+
+impl Keys {
+    /// No keys yet, for a table that looks like this; `None` for one that is to be made.
+    pub(crate) fn new(dialect: &'static dyn Dialect, evolve: Evolve, table: Option<&Table>) -> Self {
+        let mut keys = Self {
+            dialect,
+            evolve,
+            keys: Vec::new(),
+            by_spelling: HashMap::new(),
+            columns: HashMap::new(),
+            table: HashMap::new(),
+            ignored: 0,
+            width: 0,
+            first: NO_KEY,
+            last: None,
+        };
+        if let Some(table) = table {
+            keys.learn(table);
+        }
+        keys
+    }
+
+    /// Takes note of the columns that the table has.
+    pub(crate) fn learn(&mut self, table: &Table) {
+        self.table =
+            table.columns.iter().map(|column| (fold(self.dialect, &column.name), column.name.clone())).collect();
+        self.width = self.table.len() + self.columns.keys().filter(|name| !self.table.contains_key(*name)).count();
+    }
+
+    /// Whether new keys become columns from now on.
+    pub(crate) fn evolve(&mut self, evolve: Evolve) {
+        self.evolve = evolve;
+    }
+
+    /// A new row begins.
+    pub(crate) fn begin_row(&mut self) {
+        self.last = None;
+    }
+
+    /// How many keys there are; to [come back to](Self::rewind).
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Forgets the keys that came after the first `len`, whose columns are gone again.
+    pub(crate) fn rewind(&mut self, len: usize, columns: usize) {
+        for key in self.keys.drain(len..) {
+            self.by_spelling.remove(&key.spelling);
+            self.ignored -= usize::from(key.column.is_none());
+        }
+        let before = self.columns.len();
+        let table = &self.table;
+        let mut narrower = 0;
+        self.columns.retain(|name, column| {
+            let keep = *column < columns;
+            narrower += usize::from(!keep && !table.contains_key(name));
+            keep
+        });
+        if before != self.columns.len() {
+            self.width -= narrower;
+        }
+        self.last = None;
+    }
+
+    /// The column of this key; it is added to the rows when it is new and may be added.
+    ///
+    /// # Errors
+    /// Class `data`: the key cannot be a column, or must not become one.
+    pub(crate) fn find(&mut self, name: &str, rows: &mut Rows) -> Result<Found> {
+        let expected = match self.last {
+            None => self.first,
+            Some(last) => self.keys[last as usize].next,
+        };
+        let key = match self.keys.get(expected as usize) {
+            Some(key) if *key.spelling == *name => expected,
+            _ => {
+                let Some(key) = self.look_up(name, rows)? else {
+                    return Ok(Found { key: NO_KEY, column: None });
+                };
+                match self.last {
+                    None => self.first = key,
+                    Some(last) => self.keys[last as usize].next = key,
+                }
+                key
+            }
+        };
+        self.last = Some(key);
+        Ok(Found { key, column: self.keys[key as usize].column })
+    }
+
+    fn look_up(&mut self, name: &str, rows: &mut Rows) -> Result<Option<KeyId>> {
+        if let Some(key) = self.by_spelling.get(name) {
+            return Ok(Some(*key));
+        }
+        let folded = fold(self.dialect, name);
+        let column = match (self.columns.get(&folded), self.table.get(&folded), self.evolve) {
+            (Some(column), _, _) => Some(*column),
+            (None, Some(spelling), _) => Some(rows.add_column(spelling.clone())),
+            (None, None, Evolve::Add) => {
+                self.dialect.check_name(name)?;
+                if self.width >= self.dialect.most_columns() {
+                    let text = format!("the key {name:?} would be column {}", self.width + 1);
+                    return Err(Error::data(ErrorKind::Constraint, "add a column", text)
+                        .with("most in a table", self.dialect.most_columns())
+                        .hint("evolve=ignore leaves new keys out"));
+                }
+                self.width += 1;
+                Some(rows.add_column(name.to_owned()))
+            }
+            (None, None, Evolve::Ignore) if self.ignored >= MOST_IGNORED => return Ok(None),
+            (None, None, Evolve::Ignore) => None,
+            (None, None, Evolve::Fail) => {
+                let shown: String = name.chars().take(64).collect();
+                return Err(Error::data(
+                    ErrorKind::Constraint,
+                    "insert rows",
+                    format!("the table has no column {shown:?}"),
+                )
+                .hint("evolve=add adds columns, evolve=ignore leaves new keys out"));
+            }
+        };
+        match column {
+            Some(column) => _ = self.columns.insert(folded, column),
+            None => self.ignored += 1,
+        }
+        let key = self.keys.len() as KeyId;
+        self.keys.push(Key { spelling: name.into(), column, next: NO_KEY });
+        self.by_spelling.insert(name.into(), key);
+        Ok(Some(key))
+    }
+}
+
+/// A name as the database compares it.
+pub(crate) fn fold(dialect: &dyn Dialect, name: &str) -> String {
+    if dialect.folds_case() { name.to_ascii_lowercase() } else { name.to_owned() }
+}

@@ -1,0 +1,162 @@
+//! PostgreSQL's errors in Lorry's classes, by SQLSTATE.
+
+use lorry_core::tls::rustls;
+use lorry_core::{Class, Error, ErrorKind};
+use std::error::Error as StdError;
+use tokio_postgres::error::DbError;
+
+/// Kind and class of a SQLSTATE.
+pub(super) fn of_state(state: &str) -> (ErrorKind, Class) {
+    use Class::{Ambiguous, Config, Data, Transient};
+    match state {
+        // Statement completion unknown.
+        "40003" => (ErrorKind::Connection, Ambiguous),
+        // Transaction integrity constraint violation.
+        "40002" => (ErrorKind::Constraint, Data),
+        // "cached plan must not change result type": gone with the connection.
+        "0A000" | "26000" => (ErrorKind::Refused, Transient),
+        // What was there when the table was described is not, or is of another type: described anew.
+        "3D000" | "3F000" | "42P01" | "42703" | "42704" | "42804" => (ErrorKind::NotFound, Config),
+        // Undefined table in the guise of a missing schema is above; too many columns is the table's fault.
+        "54011" => (ErrorKind::Refused, Config),
+        // Database dropped.
+        "57P04" => (ErrorKind::NotFound, Config),
+        _ => match state.get(..2).unwrap_or_default() {
+            "08" => (ErrorKind::Connection, Transient),
+            "28" => (ErrorKind::Auth, Config),
+            "25" | "40" | "53" | "55" | "57" | "58" | "HV" | "XX" => (ErrorKind::Refused, Transient),
+            "22" | "23" | "44" | "54" => (ErrorKind::Constraint, Data),
+            "01" | "03" | "0B" | "0L" | "0P" | "2D" | "34" | "3B" | "42" | "F0" => (ErrorKind::Refused, Config),
+            // Raised by a trigger or a function of the user's: codes of their own are allowed there.
+            _ => (ErrorKind::Constraint, Data),
+        },
+    }
+}
+
+/// The error of a statement. `lost` is the class where the connection broke before the answer came.
+pub(super) fn running(op: &'static str, error: &tokio_postgres::Error, lost: Class) -> Error {
+    match error.as_db_error() {
+        Some(said) => told(op, said),
+        None => Error::new(ErrorKind::Connection, lost, op, chain(error)),
+    }
+}
+
+fn told(op: &'static str, said: &DbError) -> Error {
+    let (kind, class) = of_state(said.code().code());
+    let text = match said.detail() {
+        // The detail of some errors is the whole row or statement: enough of it.
+        Some(detail) => format!("{}: {}", said.message(), shortened(detail)),
+        None => said.message().to_owned(),
+    };
+    let mut error = Error::new(kind, class, op, one_line(&text));
+    for (key, name) in [("column", said.column()), ("constraint", said.constraint())] {
+        if let Some(name) = name {
+            error = error.with(key, name);
+        }
+    }
+    let error = error.with("sqlstate", said.code().code());
+    match said.hint() {
+        Some(hint) => error.hint(one_line(hint)),
+        None => error,
+    }
+}
+
+/// The error of a connection that could not be made.
+pub(super) fn connecting(error: &tokio_postgres::Error) -> Error {
+    if let Some(said) = error.as_db_error() {
+        return match of_state(said.code().code()) {
+            // Nothing a message could be guilty of.
+            (_, Class::Data) => told("connect", said).classed(Class::Config),
+            _ => told("connect", said),
+        };
+    }
+    let text = chain(error);
+    let (kind, class) = match text.as_str() {
+        text if text.contains("does not support TLS") => (ErrorKind::Refused, Class::Config),
+        text if text.starts_with("invalid configuration") || text.starts_with("authentication error") => {
+            (ErrorKind::Auth, Class::Config)
+        }
+        _ if is_of_certificates(error) => (ErrorKind::Refused, Class::Config),
+        _ => (ErrorKind::Connection, Class::Transient),
+    };
+    let made = Error::new(kind, class, "connect", text);
+    match kind {
+        ErrorKind::Auth => made.hint("give a password in the address, or by password-env= or password-file="),
+        ErrorKind::Refused => made.hint("see sslmode= and ca="),
+        _ => made,
+    }
+}
+
+/// Whether rustls refused the peer, in place of a connection that broke during the handshake.
+fn is_of_certificates(error: &tokio_postgres::Error) -> bool {
+    let mut next = error.source();
+    while let Some(layer) = next {
+        let inner = layer.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if layer.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+            return true;
+        }
+        next = layer.source();
+    }
+    false
+}
+
+/// What an error says, with what caused it.
+fn chain(error: &tokio_postgres::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    one_line(&text)
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(200) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_of_states() {
+        let cases = [
+            (
+                Class::Transient,
+                "08006 08P01 25006 25P02 40001 40P01 53100 53300 55P03 57014 57P01 57P02 57P03 58030 XX000 0A000 26000",
+            ),
+            (
+                Class::Data,
+                "22001 22003 22021 22P02 22P05 23502 23503 23505 23514 23P01 40002 44000 54000 P0001 21000 39004 LR001",
+            ),
+            (Class::Config, "28000 28P01 3D000 3F000 42501 42601 42703 42P01 42804 54011 57P04"),
+            (Class::Ambiguous, "40003"),
+        ];
+        for (class, states) in cases {
+            for state in states.split(' ') {
+                assert_eq!(of_state(state).1, class, "{state}");
+            }
+        }
+        for state in "42P01 42703 3F000 42704 42804".split(' ') {
+            assert_eq!(of_state(state).0, ErrorKind::NotFound, "{state}");
+        }
+        assert_eq!(of_state("28P01").0, ErrorKind::Auth);
+    }
+
+    #[test]
+    fn texts_become_one_short_line() {
+        assert_eq!(one_line("a\n  b\n\n"), "a b");
+        assert_eq!(shortened(&"ä".repeat(300)).chars().count(), 201);
+    }
+}

@@ -1,0 +1,311 @@
+//! What all databases have in common: batches in, tables made and widened, rows inserted, guilty messages found.
+
+use crate::bisect::{Bisection, not_tried};
+use crate::keys::fold;
+use crate::kinds::Kind;
+use crate::options::{IfExists, Settings};
+use crate::rows::{PAYLOAD, RowMaker, excerpt};
+use crate::table::{Table, TableName};
+use crate::writer::{Pair, Part, Refused, Writer};
+use lorry_core::relay::{Batch, Failure, Failures};
+use lorry_core::{Class, Error, ErrorKind, Message, Result};
+use std::collections::{HashMap, HashSet};
+
+/// A connection to a database and what is known of the tables behind it.
+#[derive(Debug)]
+pub(crate) struct Session {
+    settings: Settings,
+    writer: Box<dyn Writer>,
+    connected: bool,
+    /// Tables for which `if-exists` was obeyed.
+    begun: HashSet<TableName>,
+    tables: Vec<Known>,
+    by_name: HashMap<TableName, usize>,
+    plans: u64,
+}
+
+/// A table as far as it is known.
+#[derive(Debug)]
+struct Known {
+    name: TableName,
+    /// `None`: there is none yet.
+    table: Option<Table>,
+    maker: RowMaker,
+    pairs: Vec<Pair>,
+    plan: u64,
+}
+
+/// How far a batch came before its rows were inserted.
+struct Decoded {
+    /// How many messages, from the first, are to be inserted.
+    tried: usize,
+    /// Messages that make no rows.
+    refused: Vec<Failure>,
+}
+
+impl Session {
+    /// For this writer, not connected.
+    pub(crate) fn new(settings: Settings, writer: Box<dyn Writer>) -> Self {
+        Self {
+            settings,
+            writer,
+            connected: false,
+            begun: HashSet::new(),
+            tables: Vec::new(),
+            by_name: HashMap::new(),
+            plans: 0,
+        }
+    }
+
+    /// Connects and looks at the table.
+    pub(crate) async fn open(&mut self) -> Result<()> {
+        self.connected = false;
+        self.connect().await?;
+        self.table(&self.settings.table.clone()).await.map(drop)
+    }
+
+    /// Inserts a batch. Under `stop` only what precedes the first message refused.
+    pub(crate) async fn write(&mut self, batch: &Batch, stop: bool) -> Result<(), Failures> {
+        let failures = match self.try_write(batch, stop).await {
+            Err(error) if error.kind() == ErrorKind::NotFound && self.connected => {
+                // Somebody dropped or changed the table: look again, once.
+                self.forget_tables();
+                self.try_write(batch, stop).await
+            }
+            tried => tried,
+        };
+        match failures {
+            Ok(failures) if failures.is_empty() => Ok(()),
+            Ok(failures) => Err(Failures::some(failures)),
+            Err(error) => {
+                self.connected &= matches!(error.class(), Class::Data);
+                Err(Failures::all(batch.len(), &error))
+            }
+        }
+    }
+
+    /// Ends the connection.
+    pub(crate) async fn close(&mut self) -> Result<()> {
+        self.connected = false;
+        self.writer.close().await
+    }
+
+    async fn connect(&mut self) -> Result<()> {
+        if !self.connected {
+            self.writer.connect().await?;
+            self.connected = true;
+            self.forget_tables();
+        }
+        Ok(())
+    }
+
+    fn forget_tables(&mut self) {
+        self.tables.clear();
+        self.by_name.clear();
+    }
+
+    /// An error before the first row has landed.
+    async fn try_write(&mut self, batch: &Batch, stop: bool) -> Result<Vec<Failure>> {
+        self.connect().await?;
+        let Decoded { tried, refused } = self.decode(batch, stop).await?;
+        for at in 0..self.tables.len() {
+            self.shape(at).await?;
+        }
+        let mut bisection = Bisection::new(0..tried, stop);
+        let mut landed = false;
+        while let Some(range) = bisection.next() {
+            let parts = parts(&self.tables, range.clone());
+            let inserted = if parts.is_empty() { Ok(()) } else { self.writer.insert(&parts).await };
+            match inserted {
+                Ok(()) => landed = true,
+                Err(Refused { error, at }) if error.class() == Class::Data => {
+                    let at = at.and_then(|(part, row)| parts.get(part)?.rows.message_of(row));
+                    let alone = at.map(|(message, _)| message).or((range.len() == 1).then_some(range.start));
+                    let error = match alone.and_then(|message| batch.get(message)) {
+                        Some(message) => error.with("payload", excerpt(message)),
+                        None => error,
+                    };
+                    bisection.refused(range, at.map(|(message, _)| message), error);
+                }
+                Err(Refused { error, .. }) if error.kind() == ErrorKind::NotFound => {
+                    if !landed {
+                        return Err(error);
+                    }
+                    drop(parts);
+                    self.forget_tables();
+                    bisection.failed(range, &error.classed(Class::Transient));
+                }
+                Err(Refused { error, .. }) => {
+                    self.connected = false;
+                    bisection.failed(range, &error);
+                }
+            }
+        }
+        let mut failures = bisection.into_failures();
+        if stop && !failures.is_empty() {
+            failures.extend((tried..batch.len()).map(|index| Failure { index, error: not_tried() }));
+        } else {
+            failures.extend(refused);
+        }
+        Ok(failures)
+    }
+
+    async fn decode(&mut self, batch: &Batch, stop: bool) -> Result<Decoded> {
+        self.tables.iter_mut().for_each(|known| known.maker.rows.clear());
+        let mut refused = Vec::new();
+        for (index, message) in batch.iter().enumerate() {
+            let at = self.table_of(message).await?;
+            if let Err(error) = self.tables[at].maker.add(index, message, &self.settings) {
+                refused.push(Failure { index, error: error.with("table", &self.tables[at].name) });
+                if stop {
+                    refused.extend((index + 1..batch.len()).map(|index| Failure { index, error: not_tried() }));
+                    self.finish_rows();
+                    return Ok(Decoded { tried: index, refused });
+                }
+            }
+        }
+        self.finish_rows();
+        Ok(Decoded { tried: batch.len(), refused })
+    }
+
+    fn finish_rows(&mut self) {
+        self.tables.iter_mut().for_each(|known| known.maker.rows.finish());
+    }
+
+    /// Which table a message belongs to.
+    async fn table_of(&mut self, _message: &Message) -> Result<usize> {
+        if self.tables.is_empty() {
+            return self.table(&self.settings.table.clone()).await;
+        }
+        Ok(0)
+    }
+
+    /// The table of this name, looked at for the first time if need be.
+    async fn table(&mut self, name: &TableName) -> Result<usize> {
+        if let Some(at) = self.by_name.get(name) {
+            return Ok(*at);
+        }
+        let table = self.writer.describe(name).await?;
+        if !self.begun.contains(name) {
+            self.begin(name, table.is_some()).await?;
+            self.begun.insert(name.clone());
+        }
+        let maker = RowMaker::new(self.writer.dialect(), self.settings.evolve, table.as_ref());
+        self.plans += 1;
+        self.tables.push(Known { name: name.clone(), table, maker, pairs: Vec::new(), plan: self.plans });
+        self.by_name.insert(name.clone(), self.tables.len() - 1);
+        Ok(self.tables.len() - 1)
+    }
+
+    /// Obeys `if-exists`, once in the life of the process.
+    async fn begin(&mut self, name: &TableName, exists: bool) -> Result<()> {
+        match self.settings.if_exists {
+            IfExists::Fail if exists => {
+                let error = Error::config(
+                    ErrorKind::Refused,
+                    "open the table",
+                    format!("the table {name} exists, and if-exists=fail"),
+                );
+                Err(error.hint("choose another table, or if-exists=append"))
+            }
+            IfExists::Replace if exists => {
+                let statement = self.writer.dialect().empty(name);
+                self.writer.execute(&[statement]).await
+            }
+            IfExists::Append | IfExists::Replace | IfExists::Fail => Ok(()),
+        }
+    }
+
+    /// Makes or widens a table so that the rows fit, and pairs their columns with its own.
+    async fn shape(&mut self, at: usize) -> Result<()> {
+        let mut failed = None;
+        // Another process may make the same table at the same moment: then one of the two errs, looks again and finds it done.
+        for _ in 0..2 {
+            let statements = self.tables[at].missing(self.writer.dialect());
+            if statements.is_empty() {
+                failed = None;
+                break;
+            }
+            let executed = self.writer.execute(&statements).await;
+            if let Err(error) = &executed
+                && matches!(error.class(), Class::Transient | Class::Ambiguous)
+            {
+                return executed;
+            }
+            failed = executed.err();
+            let known = &mut self.tables[at];
+            known.table = self.writer.describe(&known.name).await?;
+            if let Some(table) = &known.table {
+                known.maker.learn(table);
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let known = &mut self.tables[at];
+        let pairs = known.pair(self.writer.dialect());
+        if pairs != known.pairs {
+            self.plans += 1;
+            (known.pairs, known.plan) = (pairs, self.plans);
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    /// The statements that make room for the rows. A column that had nothing but `Null` so far waits for a value to tell its type.
+    fn missing(&self, dialect: &dyn crate::table::Dialect) -> Vec<String> {
+        let rows = &self.maker.rows;
+        if rows.len() == 0 {
+            return Vec::new();
+        }
+        let has: HashSet<_> = match &self.table {
+            None => HashSet::new(),
+            Some(table)
+                if rows.columns().iter().all(|column| table.columns.iter().any(|own| own.name == column.name)) =>
+            {
+                return Vec::new();
+            }
+            Some(table) => table.columns.iter().map(|column| fold(dialect, &column.name)).collect(),
+        };
+        let new = |with_null: bool| {
+            let columns =
+                rows.columns().iter().enumerate().filter(|(_, column)| !has.contains(&fold(dialect, &column.name)));
+            let kinds = columns.map(|(at, column)| (column.name.as_str(), rows.kinds(at)));
+            kinds
+                .filter(|(_, kinds)| with_null || !kinds.is_empty())
+                .map(|(name, kinds)| (name, kinds.join()))
+                .collect::<Vec<_>>()
+        };
+        let mut columns = new(false);
+        if self.table.is_some() {
+            return columns.into_iter().map(|(name, kind)| dialect.add_column(&self.name, name, kind)).collect();
+        }
+        if columns.is_empty() {
+            columns = new(true);
+        }
+        if columns.is_empty() {
+            columns.push((PAYLOAD, Kind::Text));
+        }
+        vec![dialect.create(&self.name, &columns)]
+    }
+
+    fn pair(&self, dialect: &dyn crate::table::Dialect) -> Vec<Pair> {
+        let Some(table) = &self.table else { return Vec::new() };
+        let to: HashMap<_, _> =
+            table.columns.iter().enumerate().map(|(to, column)| (fold(dialect, &column.name), to)).collect();
+        let columns = self.maker.rows.columns().iter().enumerate();
+        columns.filter_map(|(from, column)| Some(Pair { from, to: *to.get(&fold(dialect, &column.name))? })).collect()
+    }
+}
+
+/// The rows of these messages, table by table.
+fn parts(tables: &[Known], messages: std::ops::Range<usize>) -> Vec<Part<'_>> {
+    let parts = tables.iter().filter_map(|known| {
+        let range = known.maker.rows.of_messages(messages.clone());
+        let table = known.table.as_ref()?;
+        let part = Part { table, rows: &known.maker.rows, range, columns: &known.pairs, plan: known.plan };
+        (!part.range.is_empty()).then_some(part)
+    });
+    parts.collect()
+}

@@ -1,0 +1,452 @@
+//! The SQLite sink on real files.
+
+#![cfg(feature = "sqlite")]
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use common::{Folder, batch, deliver, message, open};
+use lorry_core::relay::{Batch, Context, Identity, Sink};
+use lorry_core::{Class, ErrorKind, Message, Timestamp};
+use lorry_sql::{Evolve, IfExists, SqlOptions, SqlSink};
+use rusqlite::Connection;
+use std::time::Duration;
+
+#[tokio::test]
+async fn rows_have_types_and_exact_values() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(
+        &mut sink,
+        batch([
+            r#"{"id": 1, "device": "a", "temperature": 21.5, "ok": true, "big": 9007199254740993}"#,
+            r#"{"id": 2, "device": "b", "temperature": 20, "ok": false, "note": "grün ✓ 'it''s' \"2\"", "big": 1.5}"#,
+        ]),
+    )
+    .await
+    .unwrap();
+    let types = "SELECT name || ' ' || type FROM pragma_table_info('t')";
+    let expected = ["id BIGINT", "device TEXT", "temperature REAL", "ok BOOLEAN", "big NUMERIC", "note TEXT"];
+    assert_eq!(folder.texts(types), expected);
+    assert_eq!(folder.texts("SELECT group_concat(DISTINCT typeof(temperature)) FROM t"), ["real"]);
+    assert_eq!(
+        folder.texts("SELECT typeof(id) || typeof(ok) || typeof(big) FROM t"),
+        ["integerintegerinteger", "integerintegerreal"]
+    );
+    assert_eq!(folder.texts("SELECT big FROM t"), ["9007199254740993", "1.5"]);
+    assert_eq!(folder.texts("SELECT coalesce(note, 'NULL') FROM t"), ["NULL", "grün ✓ 'it''s' \"2\""]);
+}
+
+#[tokio::test]
+async fn new_keys_become_columns_and_missing_ones_null() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#])).await.unwrap();
+    deliver(&mut sink, batch([r#"{"b": "x"}"#, r#"{"a": null, "c": null}"#])).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 2, "c": 1.5}"#])).await.unwrap();
+    assert_eq!(
+        folder.texts("SELECT json_array(a, b, c) FROM t"),
+        ["[1,null,null]", "[null,\"x\",null]", "[null,null,null]", "[2,null,1.5]"]
+    );
+    // The column waited for its first value, and so got the right type.
+    assert_eq!(folder.texts("SELECT type FROM pragma_table_info('t')"), ["BIGINT", "TEXT", "REAL"]);
+}
+
+#[tokio::test]
+async fn nested_values_are_json() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": {"x": [1, {"y": null}], "s": "a\"b\u0007"}, "b": []}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT a FROM t"), [r#"{"x":[1,{"y":null}],"s":"a\"b\u0007"}"#]);
+    assert_eq!(folder.texts("SELECT json_extract(a, '$.x[0]') FROM t"), ["1"]);
+    assert_eq!(folder.texts("SELECT b FROM t"), ["[]"]);
+}
+
+#[tokio::test]
+async fn arrays_are_rows_and_everything_else_is_payload() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    let messages = vec![
+        message(r#"[{"a": 1}, {"a": 2}]"#),
+        message("[]"),
+        message("42"),
+        message("just text"),
+        message(r#"{"a": 1"#),
+        message(r#"[{"a": 1}, 2]"#),
+        message(""),
+        Message::new(vec![0xff, 0xfe]),
+        Message::tombstone(),
+        message("{}"),
+        message(r#" {"a": 3, "a": 4} "#),
+    ];
+    deliver(&mut sink, Batch::new(messages)).await.unwrap();
+    let rows =
+        folder.texts("SELECT coalesce(a, '-') || ' ' || coalesce(typeof(payload) || ':' || hex(payload), '') FROM t");
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let payload = |text: &str| format!("- text:{}", hex(text));
+    let expected = vec![
+        "1 null:".to_owned(),
+        "2 null:".to_owned(),
+        payload("42"),
+        payload("just text"),
+        payload(r#"{"a": 1"#),
+        payload(r#"[{"a": 1}, 2]"#),
+        "- text:".to_owned(),
+        "- blob:FFFE".to_owned(),
+        "- null:".to_owned(),
+        "- null:".to_owned(),
+        "4 null:".to_owned(),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[tokio::test]
+async fn json_content_refuses_what_is_no_object() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t").set("content-type", "json")).await.unwrap();
+    sink.open(drop_policy()).await.unwrap();
+    let failures =
+        deliver(&mut sink, batch([r#"{"a": 1}"#, "42", "", r#"{"a":"#, r#"[{"a": 2}, 3]"#, r#"[{"a": 4}]"#, "[]"]))
+            .await
+            .unwrap_err();
+    assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert!(failures.iter().all(|failure| failure.error.class() == Class::Data));
+    assert_eq!(failures[2].error.kind(), ErrorKind::Malformed);
+    assert_eq!(folder.texts("SELECT a FROM t"), ["1", "4"]);
+}
+
+#[tokio::test]
+async fn a_message_may_say_that_it_is_text() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    let mut text = message(r#"{"a": 1}"#);
+    text.meta_mut().properties.content_type = Some("text/plain; charset=utf-8".into());
+    deliver(&mut sink, Batch::new(vec![text])).await.unwrap();
+    assert_eq!(folder.texts("SELECT payload FROM t"), [r#"{"a": 1}"#]);
+}
+
+fn drop_policy() -> Context {
+    let mut context = Context::detached("sqlsink0");
+    context.stop_on_refusal = false;
+    context
+}
+
+#[tokio::test]
+async fn under_stop_only_what_precedes_the_guilty_row_is_committed() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (id INTEGER NOT NULL CHECK (id < 100))");
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    let rows = (0..200).map(|i| format!(r#"{{"id": {}}}"#, if i == 77 || i == 150 { 100 + i } else { 0 }));
+    let failures = deliver(&mut sink, batch(rows.collect::<Vec<_>>())).await.unwrap_err();
+    assert_eq!((failures[0].index, failures[0].error.class()), (77, Class::Data));
+    assert_eq!(failures.len(), 123);
+    assert!(failures[1..].iter().all(|failure| failure.error.class() == Class::Transient));
+    let text = failures[0].error.to_string();
+    assert!(text.contains("CHECK") && text.contains("id < 100") && text.contains(r#"{"id": 177}"#), "{text}");
+    assert_eq!(folder.texts("SELECT count(*) FROM t"), ["77"]);
+}
+
+#[tokio::test]
+async fn under_drop_all_good_rows_are_committed() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (id INTEGER NOT NULL CHECK (id < 100), note TEXT NOT NULL DEFAULT '')");
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    sink.open(drop_policy()).await.unwrap();
+    let bad = [0, 3, 77, 78, 79, 150, 199];
+    let rows = (0..200).map(|i| {
+        if i == 78 { "{}".to_owned() } else { format!(r#"{{"id": {}}}"#, if bad.contains(&i) { 100 + i } else { 0 }) }
+    });
+    let failures = deliver(&mut sink, batch(rows.collect::<Vec<_>>())).await.unwrap_err();
+    assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), bad);
+    assert!(failures[3].error.to_string().contains("NOT NULL"), "{}", failures[3].error);
+    assert_eq!(folder.texts("SELECT count(*) FROM t"), ["193"]);
+}
+
+#[tokio::test]
+async fn the_rows_of_one_message_land_together_or_not_at_all() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (id INTEGER CHECK (id < 100))");
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    sink.open(drop_policy()).await.unwrap();
+    let failures = deliver(
+        &mut sink,
+        batch([r#"[{"id": 1}, {"id": 2}]"#, r#"[{"id": 3}, {"id": 100}, {"id": 4}]"#, r#"{"id": 5}"#]),
+    )
+    .await
+    .unwrap_err();
+    assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [1]);
+    assert_eq!(folder.texts("SELECT id FROM t"), ["1", "2", "5"]);
+}
+
+#[tokio::test]
+async fn what_would_lose_digits_is_refused() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"i": 1, "f": 1.5}"#])).await.unwrap();
+    for row in [r#"{"i": 18446744073709551615}"#, r#"{"f": 9007199254740993}"#] {
+        let failures = deliver(&mut sink, batch([row])).await.unwrap_err();
+        assert_eq!(failures[0].error.class(), Class::Data);
+        assert!(failures[0].error.to_string().contains("digits"), "{}", failures[0].error);
+    }
+    deliver(&mut sink, batch([r#"{"u": 18446744073709551615}"#, r#"{"u": 5}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT u FROM t WHERE u IS NOT NULL"), ["18446744073709551615", "5"]);
+}
+
+#[tokio::test]
+async fn evolve_ignore_and_fail() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t").evolve(Evolve::Ignore)).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1, "b": 2}"#, r#"{"a": 3, "c": {"x": [4]}}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT json_array(a, b) FROM t"), ["[1,2]", "[3,null]"]);
+    let mut sink = open(&folder.address("t").evolve(Evolve::Fail)).await.unwrap();
+    let failures = deliver(&mut sink, batch([r#"{"a": 5}"#, r#"{"a": 6, "c": 7}"#])).await.unwrap_err();
+    assert_eq!((failures.len(), failures[0].index, failures[0].error.class()), (1, 1, Class::Data));
+    assert!(failures[0].error.to_string().contains("\"c\""), "{}", failures[0].error);
+    assert_eq!(folder.texts("SELECT count(*) FROM t"), ["3"]);
+}
+
+#[tokio::test]
+async fn if_exists_fail_replace_append() {
+    let folder = Folder::new();
+    for (what, rows) in [(IfExists::Fail, "2"), (IfExists::Append, "4"), (IfExists::Replace, "2")] {
+        let mut sink = open(&folder.address("t").if_exists(what)).await.unwrap();
+        deliver(&mut sink, batch([r#"{"a": 1}"#])).await.unwrap();
+        // Opened again in the same process, as after a lost connection: neither emptied nor refused.
+        sink.open(Context::detached("x")).await.unwrap();
+        deliver(&mut sink, batch([r#"{"a": 1}"#])).await.unwrap();
+        assert_eq!(folder.texts("SELECT count(*) FROM t"), [rows]);
+    }
+    let error = open(&folder.address("t").if_exists(IfExists::Fail)).await.unwrap_err();
+    assert_eq!(error.class(), Class::Config);
+    assert!(error.to_string().contains("exists"), "{error}");
+    let mut sink = SqlSink::new(folder.address("t").if_exists(IfExists::Replace));
+    let mut context = Context::detached("x");
+    context.identity = Identity { name: Some("weather".into()), instance: None };
+    let error = sink.open(context).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Usage && error.to_string().contains("--name"), "{error}");
+}
+
+#[tokio::test]
+async fn names_are_quoted_and_checked() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("\"my \"\"table\"\".1\"")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"select": 1, "a b": 2, "q\"uote": 3, "ümlaut": 4, "a;drop table t": 5}"#]))
+        .await
+        .unwrap();
+    assert_eq!(folder.texts("SELECT \"q\"\"uote\" + \"a;drop table t\" FROM \"my \"\"table\"\".1\""), ["8"]);
+    let long = format!(r#"{{"{}": 1}}"#, "x".repeat(256));
+    for row in [r#"{"": 1}"#, long.as_str(), r#"{"nul\u0000": 1}"#] {
+        let failures = deliver(&mut sink, batch([row])).await.unwrap_err();
+        assert_eq!(failures[0].error.class(), Class::Data);
+    }
+    assert_eq!(folder.texts("SELECT count(*) FROM pragma_table_info('my \"table\".1')"), ["5"]);
+}
+
+#[tokio::test]
+async fn upper_and_lower_case_do_not_collide_in_silence() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#, r#"{"A": 2}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT a FROM t"), ["1", "2"]);
+    let failures = deliver(&mut sink, batch([r#"{"a": 3, "A": 4}"#])).await.unwrap_err();
+    assert!(
+        failures[0].error.class() == Class::Data && failures[0].error.to_string().contains("case"),
+        "{}",
+        failures[0].error
+    );
+}
+
+#[tokio::test]
+async fn too_many_columns_are_the_messages_fault() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    let wide = |from: usize, n: usize| {
+        format!("{{{}}}", (from..from + n).map(|i| format!("\"k{i}\": {i}")).collect::<Vec<_>>().join(","))
+    };
+    deliver(&mut sink, batch([wide(0, 2_000)])).await.unwrap();
+    let failures = deliver(&mut sink, batch([wide(0, 2_000), wide(2_000, 1)])).await.unwrap_err();
+    assert_eq!((failures[0].index, failures[0].error.class()), (1, Class::Data));
+    assert_eq!(folder.texts("SELECT count(k1999) FROM t"), ["2"]);
+}
+
+#[tokio::test]
+async fn fields_of_the_message_are_columns() {
+    let folder = Folder::new();
+    let options = folder
+        .address("t")
+        .column("ts", "timestamp")
+        .column("topic", "address")
+        .column("k", "key")
+        .column("unit", "header.unit");
+    let mut sink = open(&options).await.unwrap();
+    let mut one = message(r#"{"a": 1}"#).at("sensors/kitchen").keyed("dev1").header("unit", "°C");
+    one.timestamp = Some(Timestamp::from_millis(1_704_164_645_678));
+    deliver(&mut sink, Batch::new(vec![one, message("plain")])).await.unwrap();
+    assert_eq!(
+        folder.texts("SELECT json_array(a, ts, topic, k, unit, payload) FROM t"),
+        [
+            r#"[1,"2024-01-02 03:04:05.678000","sensors/kitchen","dev1","°C",null]"#,
+            r#"[null,null,"",null,null,"plain"]"#
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_table_that_exists_rules() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (id INTEGER PRIMARY KEY, Name TEXT COLLATE NOCASE, made TEXT DEFAULT 'here', twice AS (id * 2))");
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"id": 7, "name": 5}"#, r#"{"name": true}"#])).await.unwrap();
+    assert_eq!(
+        folder.texts("SELECT json_array(id, Name, made, twice) FROM t"),
+        [r#"[7,"5","here",14]"#, r#"[8,"true","here",16]"#]
+    );
+    let failures = deliver(&mut sink, batch([r#"{"id": 7}"#])).await.unwrap_err();
+    assert!(failures[0].error.to_string().contains("UNIQUE constraint failed: t.id"), "{}", failures[0].error);
+}
+
+#[tokio::test]
+async fn a_strict_table_refuses_other_types() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (id INTEGER) STRICT");
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    let failures = deliver(&mut sink, batch([r#"{"id": 1}"#, r#"{"id": "x"}"#])).await.unwrap_err();
+    assert_eq!((failures[0].index, failures[0].error.class()), (1, Class::Data));
+    assert_eq!(folder.texts("SELECT id FROM t"), ["1"]);
+}
+
+#[tokio::test]
+async fn a_locked_database_is_waited_for() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t").set("busy-timeout", "50ms")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#])).await.unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let failures = deliver(&mut sink, batch([r#"{"a": 2}"#, r#"{"a": 3}"#])).await.unwrap_err();
+    assert_eq!(failures.len(), 2);
+    assert!(failures.iter().all(|failure| failure.error.class() == Class::Transient));
+    assert!(failures[0].error.to_string().contains("locked"), "{}", failures[0].error);
+    other.execute_batch("ROLLBACK").unwrap();
+    deliver(&mut sink, batch([r#"{"a": 2}"#, r#"{"a": 3}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT a FROM t"), ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn a_lock_that_ends_within_the_timeout_is_not_noticed() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#])).await.unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let receipt = sink.send(batch([r#"{"a": 2}"#])).await.unwrap();
+    tokio::task::spawn_blocking(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        other.execute_batch("COMMIT").unwrap();
+    });
+    receipt.await.unwrap();
+    assert_eq!(folder.texts("SELECT a FROM t"), ["1", "2"]);
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_opened() {
+    let folder = Folder::new();
+    let error = open(&SqlOptions::new(format!("sqlite:///{}/no/such/x.db", folder.path().display())).table("t"))
+        .await
+        .unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("no folder"), "{error}");
+    std::fs::write(
+        folder.file(),
+        "this is no database, but long enough to be looked at for a header of one hundred bytes, so to speak",
+    )
+    .unwrap();
+    let error = open(&folder.address("t")).await.unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("not a database"), "{error}");
+    for address in [
+        "sqlite://x.db?table=t",
+        "sqlite:///x.db",
+        "sqlite:///x.db?table=",
+        "sqlite:///x.db?mytable=x",
+        "sqlite:///x.db?table=t&synchronous=maybe",
+    ] {
+        let error = open(&SqlOptions::new(address)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_removed_in_mid_flow_is_noticed_before_anything_is_acknowledged() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#])).await.unwrap();
+    for end in ["", "-wal", "-shm"] {
+        std::fs::remove_file(format!("{}{end}", folder.file().display())).unwrap();
+    }
+    let failures = deliver(&mut sink, batch([r#"{"a": 2}"#])).await.unwrap_err();
+    assert!(
+        failures[0].error.class() == Class::Config && failures[0].error.to_string().contains("removed"),
+        "{}",
+        failures[0].error
+    );
+    deliver(&mut sink, batch([r#"{"a": 2}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT a FROM t"), ["2"]);
+}
+
+#[tokio::test]
+async fn a_table_dropped_in_mid_flow_is_made_again() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#])).await.unwrap();
+    folder.run("DROP TABLE t");
+    deliver(&mut sink, batch([r#"{"a": 2, "b": 3}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT a + b FROM t"), ["5"]);
+}
+
+#[tokio::test]
+async fn two_sinks_widen_one_table_at_once() {
+    let folder = Folder::new();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..4 {
+        let options = folder.address("t");
+        tasks.spawn(async move {
+            let mut sink = open(&options).await.unwrap();
+            for i in 0..20 {
+                deliver(&mut sink, batch([format!(r#"{{"k{i}": {n}}}"#)])).await.unwrap();
+            }
+        });
+    }
+    tasks.join_all().await;
+    assert_eq!(folder.texts("SELECT count(*) || ' ' || count(k19) FROM t"), ["80 4"]);
+    assert_eq!(folder.texts("SELECT count(*) FROM pragma_table_info('t')"), ["20"]);
+}
+
+#[tokio::test]
+async fn a_database_in_memory_lives_as_long_as_the_sink() {
+    let mut sink = open(&SqlOptions::new("sqlite://").table("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#])).await.unwrap();
+    deliver(&mut sink, batch([r#"{"b": 1}"#])).await.unwrap();
+    sink.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_rows_none_lost_none_doubled() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    for from in (0..100_000).step_by(4_000) {
+        let rows = (from..from + 4_000).map(|i| {
+            format!(
+                r#"{{"id": {i}, "device": "dev-{}", "temperature": {}, "ok": {}}}"#,
+                i % 100,
+                (i * 37 % 1000) as f64 / 8.0,
+                i % 3 == 0
+            )
+        });
+        deliver(&mut sink, batch(rows.collect::<Vec<_>>())).await.unwrap();
+    }
+    sink.close().await.unwrap();
+    let sum: f64 = (0..100_000).map(|i| f64::from(i * 37 % 1000) / 8.0).sum();
+    assert_eq!(
+        folder.texts("SELECT count(*) || ' ' || count(DISTINCT id) || ' ' || max(id) || ' ' || sum(ok) FROM t"),
+        ["100000 100000 99999 33334"]
+    );
+    assert_eq!(folder.texts("SELECT sum(temperature) FROM t"), [format!("{sum:.1}")]);
+}
