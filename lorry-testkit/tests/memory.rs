@@ -167,8 +167,7 @@ async fn held_receipts_resolve_when_allowed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_relay_loses_nothing_whatever_fails() {
-    for seed in 0..40 {
-        eprintln!("seed {seed} {:?}", std::time::SystemTime::now());
+    for seed in 0..20 {
         let source_faults = Faults::seeded(seed).with(Fault::Transient, 0.05).with(Fault::Ambiguous, 0.05);
         let sink_faults = Faults::seeded(seed + 1_000).with(Fault::Transient, 0.15).with(Fault::Ambiguous, 0.1);
         let sink_faults = sink_faults.with(Fault::Partial, 0.15).delay(Duration::from_millis(20));
@@ -188,7 +187,7 @@ async fn a_relay_loses_nothing_whatever_fails() {
         // Few under way: what a lost lane has left in the relay still passes through it, and while that lasts the next lane is lost.
         let running = Relay::new([Stream::from_source(source).to(sink)]).retry(retry).bound(16, 1 << 20).spawn();
         let monitor = running.monitor();
-        let Ok(report) = tokio::time::timeout(Duration::from_secs(60), running.wait()).await else {
+        let Ok(report) = tokio::time::timeout(Duration::from_secs(3_600), running.wait()).await else {
             panic!("seed {seed}: no end within an hour; {:?}, {origin:?}, {store:?}", monitor.snapshot());
         };
         assert!(report.error.is_none(), "seed {seed}: {report:?}");
@@ -196,7 +195,13 @@ async fn a_relay_loses_nothing_whatever_fails() {
         got.sort_unstable();
         got.dedup();
         assert!(got == (0..500).collect::<Vec<_>>(), "seed {seed}: {} of 500 values arrived; {report:?}", got.len());
-        assert_eq!(origin.settled().len(), 500, "seed {seed}: not everything was settled; {report:?}");
+        // The very last settlement may have been lost, after the end of the stream: then its messages come again to the next run.
+        let left = origin.settled().len()..500;
+        let again = MemorySink::new();
+        let came_again = again.store();
+        Relay::new([Stream::from_source(origin.source()).to(again)]).run().await.unwrap();
+        assert_eq!(came_again.values(), left.collect::<Vec<_>>(), "seed {seed}");
+        assert_eq!(origin.settled().len(), 500, "seed {seed}");
         assert!(faults.lock().unwrap().injected(Fault::Transient) > 0, "seed {seed} injected nothing into the source");
         assert!(
             sink_faults.lock().unwrap().injected(Fault::Ambiguous) > 0,
