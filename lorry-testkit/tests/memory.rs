@@ -152,7 +152,7 @@ async fn a_sink_answers_by_script() {
 
 #[tokio::test]
 async fn held_receipts_resolve_when_allowed() {
-    let mut sink = MemorySink::new().limits(Limits { receipts: 2, ..Limits::default() });
+    let mut sink = MemorySink::new().with_limits(Limits { receipts: 2, ..Limits::default() });
     let store = sink.store();
     store.hold();
     let (mut one, mut two) =
@@ -174,7 +174,7 @@ async fn a_relay_loses_nothing_whatever_fails() {
         let source = MemorySource::new(0..500).chunk(1 + seed as usize % 17);
         let origin = source.origin();
         let source = FaultySource::new(source, source_faults.delay(Duration::from_millis(20)));
-        let sink = MemorySink::new().limits(Limits {
+        let sink = MemorySink::new().with_limits(Limits {
             items: 1 + seed as usize % 23,
             receipts: 1 + seed as usize % 3,
             ..Limits::default()
@@ -214,7 +214,7 @@ async fn a_relay_loses_nothing_whatever_fails() {
 async fn what_can_never_be_delivered_is_dropped_by_policy_and_all_else_arrives() {
     let source = FaultySource::new(MemorySource::new(0..300).chunk(10), Faults::script([None, Some(Fault::Data)]));
     let sink = FaultySink::new(
-        MemorySink::new().limits(Limits { items: 10, ..Limits::default() }),
+        MemorySink::new().with_limits(Limits { items: 10, ..Limits::default() }),
         Faults::script([Some(Fault::Data)]),
     );
     let sink_faults = sink.faults();
@@ -228,7 +228,7 @@ async fn a_stop_settles_nothing_past_the_message_that_failed() {
     let origin = Origin::new();
     origin.extend(0..100);
     origin.end();
-    let sink = MemorySink::new().limits(Limits { items: 10, ..Limits::default() });
+    let sink = MemorySink::new().with_limits(Limits { items: 10, ..Limits::default() });
     let sink = sink.refuse_if(|n| (*n == 42).then(|| Error::data(ErrorKind::Constraint, "insert", "42 is taken")));
     let error = Relay::new([Stream::from_source(origin.source()).to(sink)]).run().await.unwrap_err();
     assert!(error.to_string().contains("42 is taken"), "{error}");
