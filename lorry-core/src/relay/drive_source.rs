@@ -138,6 +138,8 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(Event::LaneClosing(..)) => exact = true,
                 Ok(Event::LaneLost(lane)) => self.state.ledger.lose(lane),
                 Ok(Event::End) => return Ok(()),
+                // A source that keeps a connection rides out by itself what may pass: this is the end.
+                Err(error) if matches!(error.class(), Class::Config | Class::Data) => return Err(error),
                 Err(error) => {
                     self.state.ledger.lose_all();
                     tokio::select! {
