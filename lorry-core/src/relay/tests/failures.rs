@@ -122,6 +122,15 @@ async fn config_before_the_first_success_ends_the_relay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_gives_up_after_a_success_ends_the_relay() {
+    let mut source = Numbers::to(100).then_waits();
+    source.trips.push_back((10, error(Class::Config)));
+    let running = Relay::new([Stream::from_source(source).to(Keep::new())]).spawn();
+    let report = tokio::time::timeout(Duration::from_secs(5), running.wait()).await.unwrap();
+    assert_eq!(report.error.unwrap().class(), Class::Config);
+}
+
+#[tokio::test(start_paused = true)]
 async fn config_after_a_success_is_tried_again_at_long_intervals() {
     let mut calls = 0;
     let sink = Keep::new().limits(Limits { items: 1, ..Limits::default() }).answering(move |batch| {
