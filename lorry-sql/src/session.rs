@@ -6,10 +6,14 @@ use crate::kinds::Kind;
 use crate::options::{IfExists, Settings};
 use crate::rows::{PAYLOAD, RowMaker, excerpt};
 use crate::table::{Table, TableName};
+use crate::target::Target;
 use crate::writer::{Pair, Part, Refused, Writer};
 use lorry_core::relay::{Batch, Failure, Failures};
 use lorry_core::{Class, Error, ErrorKind, Message, Result};
 use std::collections::{HashMap, HashSet};
+
+/// Tables remembered from one batch to the next; when there are more, all are looked at again.
+const MOST_TABLES: usize = 1_000;
 
 /// A connection to a database and what is known of the tables behind it.
 #[derive(Debug)]
@@ -61,7 +65,10 @@ impl Session {
     pub(crate) async fn open(&mut self) -> Result<()> {
         self.connected = false;
         self.connect().await?;
-        self.table(&self.settings.table.clone()).await.map(drop)
+        match self.settings.target.clone() {
+            Target::Fixed(name) => self.table(&name).await.map(drop),
+            Target::Made { .. } => Ok(()),
+        }
     }
 
     /// Inserts a batch. Under `stop` only what precedes the first message refused.
@@ -107,6 +114,9 @@ impl Session {
     /// An error before the first row has landed.
     async fn try_write(&mut self, batch: &Batch, stop: bool) -> Result<Vec<Failure>> {
         self.connect().await?;
+        if self.tables.len() > MOST_TABLES {
+            self.forget_tables();
+        }
         let Decoded { tried, refused } = self.decode(batch, stop).await?;
         for at in 0..self.tables.len() {
             self.shape(at).await?;
@@ -154,9 +164,15 @@ impl Session {
         self.tables.iter_mut().for_each(|known| known.maker.rows.clear());
         let mut refused = Vec::new();
         for (index, message) in batch.iter().enumerate() {
-            let at = self.table_of(message).await?;
-            if let Err(error) = self.tables[at].maker.add(index, message, &self.settings) {
-                refused.push(Failure { index, error: error.with("table", &self.tables[at].name) });
+            let made = match self.table_of(message).await? {
+                Ok(at) => {
+                    let made = self.tables[at].maker.add(index, message, &self.settings);
+                    made.map_err(|error| error.with("table", &self.tables[at].name))
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = made {
+                refused.push(Failure { index, error });
                 if stop {
                     refused.extend((index + 1..batch.len()).map(|index| Failure { index, error: not_tried() }));
                     self.finish_rows();
@@ -173,11 +189,23 @@ impl Session {
     }
 
     /// Which table a message belongs to.
-    async fn table_of(&mut self, _message: &Message) -> Result<usize> {
-        if self.tables.is_empty() {
-            return self.table(&self.settings.table.clone()).await;
+    ///
+    /// # Errors
+    /// Outside: the table cannot be looked at. Inside: the message names none.
+    async fn table_of(&mut self, message: &Message) -> Result<Result<usize>> {
+        let name = match &self.settings.target {
+            Target::Fixed(_) if !self.tables.is_empty() => return Ok(Ok(0)),
+            target => match target.of(message) {
+                Ok(name) => name,
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        if name.name.len() > self.writer.dialect().longest_name() {
+            let text = format!("the name of the table has {} bytes", name.name.len());
+            let error = Error::data(ErrorKind::Constraint, "choose the table", text);
+            return Ok(Err(error.with("most", self.writer.dialect().longest_name())));
         }
-        Ok(0)
+        self.table(&name).await.map(Ok)
     }
 
     /// The table of this name, looked at for the first time if need be.

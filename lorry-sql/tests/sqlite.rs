@@ -450,3 +450,25 @@ async fn a_hundred_thousand_rows_none_lost_none_doubled() {
     );
     assert_eq!(folder.texts("SELECT sum(temperature) FROM t"), [format!("{sum:.1}")]);
 }
+
+#[tokio::test]
+async fn a_template_makes_the_table_of_each_message() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE b (id INTEGER CHECK (id < 100))");
+    let mut sink = open(&folder.address("{{ topic[1] }}")).await.unwrap();
+    let at = |topic: &str, id: usize| message(&format!(r#"{{"id": {id}}}"#)).at(topic);
+    let messages =
+        vec![at("s/a", 1), at("s/b", 2), at("s/a", 3), at("s/main.x \"y", 4), at("s/b", 100), at("s/a", 5), at("s", 6)];
+    // Under `stop` nothing behind the guilty message is committed, in no table.
+    let failures = deliver(&mut sink, Batch::new(messages.clone())).await.unwrap_err();
+    assert_eq!((failures[0].index, failures[0].error.class(), failures.len()), (4, Class::Data, 3));
+    assert_eq!(
+        folder.texts("SELECT id FROM a UNION ALL SELECT id FROM b UNION ALL SELECT id FROM \"main.x \"\"y\""),
+        ["1", "3", "2", "4"]
+    );
+    sink.open(drop_policy()).await.unwrap();
+    let failures = deliver(&mut sink, Batch::new(messages)).await.unwrap_err();
+    assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [4, 6]);
+    assert_eq!(folder.texts("SELECT count(*) FROM a"), ["5"]);
+    assert!(SqlSink::new(folder.address("{{ nothing }}")).open(drop_policy()).await.is_err());
+}
