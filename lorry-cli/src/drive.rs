@@ -7,8 +7,8 @@ use crate::signals::Signals;
 use crate::state;
 use crate::status;
 use crate::terminal::Terminal;
-use lorry::relay::OnError;
-use lorry::{Error, Relay, Result, Stopper};
+use lorry::relay::{Guarantee, OnError, Stopper};
+use lorry::{Error, Relay, Result};
 use std::convert::Infallible;
 use std::future::Future;
 
@@ -43,9 +43,9 @@ fn configure(mut relay: Relay, flags: &RelayFlags) -> Result<Relay, Failure> {
 /// There is no place for the state.
 pub(crate) fn identify(mut relay: Relay, flags: &IdentityFlags) -> Result<Relay> {
     let Some(name) = &flags.name else { return Ok(relay) };
-    relay = relay.name(name).state(state::open(flags)?);
+    relay = relay.name(name.as_str()).state(state::open(flags)?);
     Ok(match &flags.instance {
-        Some(instance) => relay.instance(instance),
+        Some(instance) => relay.instance(instance.as_str()),
         None => relay,
     })
 }
@@ -104,5 +104,9 @@ pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> R
 
 /// Has the relay refuse to start without this guarantee.
 pub(crate) fn require(relay: Relay, require: Option<Require>) -> Relay {
-    relay
+    match require {
+        None => relay,
+        Some(Require::AtLeastOnce) => relay.require(Guarantee::UntilExit),
+        Some(Require::EffectivelyOnce) => relay.require(Guarantee::Replayable),
+    }
 }

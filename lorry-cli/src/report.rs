@@ -50,7 +50,7 @@ pub(crate) fn judge(report: &Report) -> Outcome {
     let messages = |n: u64| if n == 1 { "1 message".to_owned() } else { format!("{n} messages") };
     match &report.error {
         // Nobody reads our stdout any more: the pipe's reader has what it wanted.
-        Some(error) if error.kind() == ErrorKind::Closed && error.op() == "write to stdout" => Err(Failure::StdoutClosed),
+        Some(error) if error.kind() == ErrorKind::Closed && error.op() == "write stdout" => Err(Failure::StdoutClosed),
         Some(error) if report.failed > 0 => Err(Failure::Failed(format!("{} not delivered: {error}", messages(report.failed)))),
         Some(error) => Err(Failure::Failed(error.to_string())),
         None if report.failed > 0 => Err(Failure::Failed(format!("{} not delivered", messages(report.failed)))),

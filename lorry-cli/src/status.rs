@@ -1,7 +1,7 @@
 //! The status line: rate, totals, the state of each end.
 
 use crate::terminal::Terminal;
-use lorry::{Monitor, Snapshot};
+use lorry::relay::{Monitor, Snapshot};
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::time::{Duration, Instant};

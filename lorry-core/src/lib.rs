@@ -5,6 +5,7 @@ mod error;
 #[cfg(feature = "jq")]
 pub mod expr;
 pub mod flow;
+pub mod launch;
 pub mod message;
 pub mod ops;
 pub mod registry;

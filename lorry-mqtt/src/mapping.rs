@@ -174,9 +174,14 @@ mod tests {
 
     #[test]
     fn headers_that_are_no_text_are_written_out() {
-        let message = Message::new("x").header("n", 42).header("b", true).header("f", 1.5).header("z", Bytes::from_static(&[0xFF]));
+        let message = Message::new("x")
+            .header("n", 42)
+            .header("b", true)
+            .header("f", 1.5)
+            .header("z", Bytes::from_static(&[0xFF]));
         let publish = publish(&message, Text::from("t"), Qos::AtLeastOnce, false);
-        let user: Vec<_> = publish.properties.unwrap().user.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let user: Vec<_> =
+            publish.properties.unwrap().user.iter().map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(user, ["n=42", "b=true", "f=1.5"]);
     }
 

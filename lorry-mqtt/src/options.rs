@@ -250,7 +250,9 @@ impl MqttOptions {
         let uri = args.uri();
         let is_tls = uri.scheme() == "mqtts";
         if tls.is_set() && !is_tls {
-            return Err(Error::usage("ca=, cert=, key= and insecure= are for TLS").with("address", uri).hint("write mqtts://"));
+            return Err(Error::usage("ca=, cert=, key= and insecure= are for TLS")
+                .with("address", uri)
+                .hint("write mqtts://"));
         }
         let mut options = Self::new("localhost");
         if uri.hosts().iter().any(|host| !host.name.is_empty()) {
@@ -330,7 +332,8 @@ impl MqttOptions {
     pub(crate) fn check_source(&self) -> Result<()> {
         self.check_common()?;
         if self.topics.is_empty() {
-            return Err(Error::usage("an MQTT source needs a topic").hint("write it as the path, such as mqtt://localhost/sensors/#, or topic="));
+            return Err(Error::usage("an MQTT source needs a topic")
+                .hint("write it as the path, such as mqtt://localhost/sensors/#, or topic="));
         }
         for filter in &self.topics {
             if !topic::is_filter(filter) {
@@ -375,10 +378,15 @@ impl MqttOptions {
         match self.client.qos {
             0 | 1 => {}
             2 => {
-                return Err(Error::usage("option \"qos\": QoS 2 is not available yet")
-                    .hint("write qos=1: delivered at least once, and an upsert or a dedupe makes repetitions harmless"));
+                return Err(Error::usage("option \"qos\": QoS 2 is not available yet").hint(
+                    "write qos=1: delivered at least once, and an upsert or a dedupe makes repetitions harmless",
+                ));
             }
-            other => return Err(Error::usage(format!("option \"qos\": {other} is no quality of service")).hint("write 0 or 1")),
+            other => {
+                return Err(
+                    Error::usage(format!("option \"qos\": {other} is no quality of service")).hint("write 0 or 1")
+                );
+            }
         }
         if self.client.keep_alive.0 > Duration::from_secs(u16::MAX.into()) {
             return Err(Error::usage("option \"keep-alive\" must be at most 65535 seconds"));
@@ -419,7 +427,12 @@ impl MqttOptions {
             (None, Some(name)) if element == "mqttsrc0" => format!("lorry-{name}"),
             (None, Some(name)) => format!("lorry-{name}-{element}"),
             // 23 characters of this alphabet are what every server of 3.1.1 must take.
-            (None, None) => return format!("lorry-{}", std::iter::repeat_with(fastrand::alphanumeric).take(16).collect::<String>()),
+            (None, None) => {
+                return format!(
+                    "lorry-{}",
+                    std::iter::repeat_with(fastrand::alphanumeric).take(16).collect::<String>()
+                );
+            }
         };
         match &identity.instance {
             Some(instance) => format!("{base}-{instance}"),

@@ -5,9 +5,7 @@ use crate::options::{MqttOptions, Protocol};
 use crate::packet::{Filter, Qos, RetainHandling, Text, Version};
 use crate::session::{Password, Setup};
 use bytes::Bytes;
-use lorry_core::relay::{
-    Chunk, Context, Event, Guarantee, Identity, LaneId, Settled, Settlement, Source, SourceInfo,
-};
+use lorry_core::relay::{Chunk, Context, Event, Guarantee, Identity, LaneId, Settled, Settlement, Source, SourceInfo};
 use lorry_core::{Error, Message, Result, async_trait};
 use std::time::Duration;
 
@@ -62,10 +60,13 @@ impl MqttSource {
         let options = &self.options;
         let durable = options.is_durable(identity);
         if options.source.share.is_some() && identity.is_durable() && identity.instance.is_none() {
-            return Err(Error::usage("share= with --name needs --instance, which tells apart those who share").hint("write --instance 1"));
+            return Err(Error::usage("share= with --name needs --instance, which tells apart those who share")
+                .hint("write --instance 1"));
         }
         if options.client.clean_session == Some(false) && options.client.client_id.is_none() && !identity.is_durable() {
-            return Err(Error::usage("clean-session=false needs client-id= or --name: else nobody could come back to the session"));
+            return Err(Error::usage(
+                "clean-session=false needs client-id= or --name: else nobody could come back to the session",
+            ));
         }
         let id = self.id.get_or_insert_with(|| options.id(identity, &context.element)).clone();
         let expiry = match (options.client.session_expiry, durable) {
@@ -83,7 +84,11 @@ impl MqttSource {
             no_local: false,
             retain_as_published: true,
             // Shared subscriptions get no retained messages, and the option has no meaning for them.
-            retain_handling: if options.source.share.is_some() { RetainHandling::Always } else { RetainHandling::IfNew },
+            retain_handling: if options.source.share.is_some() {
+                RetainHandling::Always
+            } else {
+                RetainHandling::IfNew
+            },
         };
         Ok(Setup {
             fresh: !durable,

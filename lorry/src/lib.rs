@@ -1,3 +1,31 @@
 #![doc = include_str!("../README.md")]
 
 pub use lorry_core::*;
+#[cfg(feature = "mqtt")]
+pub use lorry_mqtt as mqtt;
+#[cfg(feature = "net")]
+pub use lorry_net as net;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use lorry_sql as sql;
+
+use lorry_core::registry::Registry;
+
+/// A registry with the operators and with every connector whose feature is on.
+///
+/// ```
+/// let registry = lorry::registry_with_defaults();
+/// # #[cfg(feature = "net")]
+/// assert!(registry.source("test://?count=3").is_ok());
+/// assert!(registry.source("nosuch://").is_err());
+/// ```
+pub fn registry_with_defaults() -> Registry {
+    #[allow(unused_mut, reason = "without a feature there is nothing to add")]
+    let mut registry = Registry::new();
+    #[cfg(feature = "mqtt")]
+    lorry_mqtt::register(&mut registry);
+    #[cfg(feature = "net")]
+    lorry_net::register(&mut registry);
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    lorry_sql::register(&mut registry);
+    registry
+}

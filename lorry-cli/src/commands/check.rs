@@ -3,13 +3,12 @@
 use super::{launch, relay};
 use crate::args::CheckArgs;
 use crate::drive;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Outcome;
 use crate::output;
 use crate::registry::registry;
 use lorry::flow::Graph;
-use lorry::registry::Role;
 use lorry::relay::Guarantee;
-use lorry::{Error, Relay};
+use lorry::Error;
 use std::fmt::Write;
 
 /// Validates, prints the plan or the graph, and tries the servers if asked to.

@@ -263,7 +263,8 @@ impl Lane {
 
     pub(super) fn trouble(&self, position: Position, outcome: Outcome, error: Option<&Error>) {
         let mut state = lock(&self.state);
-        if error.is_none() && (state.stopping || state.lost) {
+        // What a panic drops is not an operator that forgot; the panic itself ends the relay.
+        if error.is_none() && (state.stopping || state.lost || std::thread::panicking()) {
             return;
         }
         if state.troubles.len() < TROUBLES_KEPT {

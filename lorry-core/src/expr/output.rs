@@ -73,9 +73,7 @@ fn number_into(out: &mut Vec<u8>, number: &Num) -> Result<(), String> {
     };
     match float {
         Some(float) if float.is_nan() => out.extend(b"null"),
-        Some(float) if float.is_infinite() => {
-            write!(out, "{:e}", f64::MAX.copysign(float)).map_err(|error| error.to_string())?
-        }
+        Some(float) if float.is_infinite() => out.extend(format!("{:e}", f64::MAX.copysign(float)).bytes()),
         _ => write!(out, "{number}").map_err(|error| error.to_string())?,
     }
     Ok(())

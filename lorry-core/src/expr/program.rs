@@ -22,7 +22,8 @@ const DEEPEST: usize = 200;
 const STACK: usize = 256 << 20;
 
 /// What an expression gets in variables, and how it is called there.
-const VARIABLES: [(&str, fn(&Message) -> Val); 4] =
+type Variable = (&'static str, fn(&Message) -> Val);
+const VARIABLES: [Variable; 4] =
     [("$topic", input::topic), ("$key", input::key), ("$headers", input::headers), ("$timestamp", input::timestamp)];
 
 /// Functions that end the process, look at its environment, write to its log, or depend on where it runs.

@@ -273,7 +273,7 @@ fn programs_are_shared_between_threads() {
             std::thread::spawn(move || {
                 let mut got = Vec::new();
                 expr.map(&Message::new(format!("{{\"a\": {n}}}")), |message| {
-                    got.push(message.text().unwrap().to_owned())
+                    got.push(message.text().unwrap().to_owned());
                 })
                 .unwrap();
                 assert_eq!(got, [(n + 1).to_string()]);

@@ -66,6 +66,7 @@ pub(crate) trait AnyNode: Send + Sync {
 
 /// What a node becomes: given its way down and the wiring.
 pub(crate) type Attach<T> = Box<dyn FnOnce(Box<dyn Downstream<T>>, &Arc<str>, &mut Wiring) + Send>;
+type Numbered<T> = (usize, Box<dyn Downstream<T>>);
 type Combine<T> = fn(Vec<Box<dyn Downstream<T>>>) -> Box<dyn Downstream<T>>;
 type Describe = Box<dyn Fn(&Identity) -> Option<SourceInfo> + Send>;
 
@@ -75,7 +76,7 @@ pub(crate) struct Node<T> {
     upstream: Vec<Arc<dyn AnyNode>>,
     /// The order of the calls that made the branches is the order of execution.
     branches: AtomicUsize,
-    downs: Mutex<Vec<(usize, Box<dyn Downstream<T>>)>>,
+    downs: Mutex<Vec<Numbered<T>>>,
     /// How several ways down become one; set by `clone`, where `T: Clone` is known.
     combine: OnceLock<Combine<T>>,
     attach: Mutex<Option<Attach<T>>>,

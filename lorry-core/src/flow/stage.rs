@@ -37,7 +37,7 @@ impl<I, O, Op: Operator<I, O>> Stage<I, O, Op> {
         let mut below = self.down.turn(turn);
         self.room = below.room;
         let before = self.given;
-        self.run(turn.now, |op, out| op.tick(out));
+        self.run(turn.now, Op::tick);
         if self.given != before {
             // What the tick let go takes its place below.
             below = self.down.turn(turn);
@@ -61,7 +61,7 @@ impl<I, O, Op: Operator<I, O>> Downstream<I> for Stage<I, O, Op> {
 
     fn finish(&mut self, ending: Ending, now: Instant) {
         if ending == Ending::EndOfStream {
-            self.run(now, |op, out| op.finish(out));
+            self.run(now, Op::finish);
         }
         self.meter.publish(self.taken, self.given);
         self.down.finish(ending, now);

@@ -19,5 +19,7 @@ pub use spec::{ElementSpec, OptionSpec, Role};
 pub use types::{Secret, Size, Span};
 pub use uri::{Host, Uri, redact};
 
+pub(crate) use uri::is_secret;
+
 #[cfg(test)]
 mod tests;

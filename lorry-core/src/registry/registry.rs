@@ -6,7 +6,7 @@ use super::spec::{ElementSpec, Maker, Role};
 use super::uri::{Uri, redact};
 use crate::flow::Operator;
 use crate::relay::{Sink, Source};
-use crate::{Error, Message, Result, did_you_mean};
+use crate::{Error, Message, Relay, Result, Stream, did_you_mean};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -89,6 +89,15 @@ impl Registry {
             Element::Sink(sink) => Ok(sink),
             _ => Err(Error::usage(format!("{:?} is no sink", redact(uri)))),
         }
+    }
+
+    /// A relay from one address to another.
+    ///
+    /// # Errors
+    /// As [`source`](Registry::source).
+    pub fn relay(&self, source: &str, sink: &str) -> Result<Relay> {
+        let (source, sink) = (self.source(source)?, self.sink(sink)?);
+        Ok(Relay::new([Stream::from_source(source).to(sink)]))
     }
 
     /// The element that an address names in this role.

@@ -39,7 +39,7 @@ fn braces_protect_their_content() {
 
 #[test]
 fn no_error_repeats_a_password() {
-    for text in ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "nohost:99/?password=hunter2&x=%ff"] {
+    for text in ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "mqtt://host:99/?password=hunter2&x=%ff"] {
         assert!(!refuse(text).contains("hunter2"), "{}", refuse(text));
     }
     let shown = redact("relay mqtt://joe:n@sty/hunter2@host/a password=\"hunter2 x\" ! b");
@@ -63,4 +63,29 @@ fn repeated_options_need_a_list() {
     let error = options.take::<One>().unwrap_err().to_string();
     assert!(error.contains("\"qos\"") && error.contains("\"many\""), "{error}");
     assert_eq!(One::default().qos, 0);
+}
+
+#[test]
+fn whole_numbers_may_be_hexadecimal() {
+    #[derive(Debug, Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Number {
+        n: i32,
+    }
+    let take = |text: &str| {
+        let mut options = Options::new("x");
+        options.push("n", Some(text));
+        options.take::<Number>().map(|number| number.n)
+    };
+    assert_eq!(take("0x10").unwrap(), 16);
+    for wrong in ["0x", "0xg", "0x+1", "-0x1", "0xffffffff", "0x1.0"] {
+        assert!(take(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn a_text_that_is_no_percent_encoding_is_kept_where_there_is_no_authority() {
+    let uri = Uri::parse("exec:date +%Ec?x=%ff").unwrap();
+    assert_eq!((uri.rest(), uri.path()), ("date +%Ec?x=%ff", "date +%Ec"));
+    assert!(refuse("mqtt://localhost/%ff").contains("UTF-8"));
 }

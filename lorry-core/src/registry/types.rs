@@ -47,7 +47,7 @@ impl fmt::Display for Span {
             ("s", 1_000_000_000),
             ("ms", 1_000_000),
         ];
-        match units.iter().find(|(_, size)| nanos >= *size && nanos % size == 0) {
+        match units.iter().find(|(_, size)| nanos >= *size && nanos.is_multiple_of(*size)) {
             Some((unit, size)) => write!(f, "{}{unit}", nanos / size),
             None if nanos == 0 => f.write_str("0s"),
             None => write!(f, "{nanos}ns"),
@@ -108,7 +108,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match SIZE_UNITS.iter().find(|(_, size)| self.0 >= *size && self.0 % size == 0) {
+        match SIZE_UNITS.iter().find(|(_, size)| self.0 >= *size && self.0.is_multiple_of(*size)) {
             Some((unit, size)) if !unit.is_empty() && *size > 1 => write!(f, "{}{unit}", self.0 / size),
             _ => write!(f, "{}", self.0),
         }

@@ -63,7 +63,9 @@ impl Uri {
         };
         let mut uri = Self::bare(&scheme.to_ascii_lowercase(), "");
         uri.rest = rest.to_owned();
-        uri.options = query.map(parse_options).transpose().map_err(fail)?.unwrap_or_default();
+        // Without `//` it may be a text of another kind altogether, such as `exec:date +%Ec`.
+        let decode = if body.starts_with("//") { decode } else { decode_or_keep };
+        uri.options = query.map(|query| parse_options(query, decode)).transpose().map_err(fail)?.unwrap_or_default();
         let raw_path = match body.strip_prefix("//") {
             None => body,
             Some(body) => {
@@ -274,7 +276,10 @@ fn find_outside_braces(text: &str, wanted: impl Fn(char) -> bool) -> Option<usiz
     None
 }
 
-fn parse_options(text: &str) -> Result<Vec<(String, Option<String>)>, String> {
+fn parse_options(
+    text: &str,
+    decode: impl Fn(&str) -> Result<String, String>,
+) -> Result<Vec<(String, Option<String>)>, String> {
     let mut options = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -320,6 +325,10 @@ fn parse_host(text: &str) -> Result<Host, String> {
         return Err("an IPv6 address needs brackets, such as [::1]:1883,".into());
     }
     Ok(Host { name: decode(name)?, port })
+}
+
+fn decode_or_keep(text: &str) -> Result<String, String> {
+    Ok(decode(text).unwrap_or_else(|_| text.to_owned()))
 }
 
 fn decode(text: &str) -> Result<String, String> {

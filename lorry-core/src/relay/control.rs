@@ -165,6 +165,8 @@ impl Control {
     /// The first failure counts.
     pub(crate) fn fail(&self, error: Error) {
         lock(&self.failure).get_or_insert(error);
+        // From here on what is dropped undecided stays with its source.
+        lock(&self.sources).iter().for_each(|source| source.ledger.stopping());
         self.enter(Phase::Failed);
     }
 

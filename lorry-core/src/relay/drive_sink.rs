@@ -191,6 +191,8 @@ impl<T: Send + Sync + 'static> Driver<T> {
                 while let Some(landed) = self.flying.next().await {
                     self.land(landed);
                 }
+                // What waits may be dropped once the ledgers know that it is for a reason.
+                failed.await;
                 break;
             }
             self.send_again().await;

@@ -27,8 +27,7 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
     let kind = source.info(&Default::default()).kind;
     let source = Arc::new(Mutex::new(Some(source)));
     let described = source.clone();
-    let describe =
-        move |identity: &_| lock(&described).as_ref().map(|source: &Box<dyn Source<T>>| source.info(identity));
+    let describe = move |identity: &_| lock(&described).as_deref().map(|source: &dyn Source<T>| source.info(identity));
     let attach = move |down, name: &Arc<str>, wiring: &mut crate::flow::Wiring| {
         let Some(source) = lock(&source).take() else { return };
         let control = wiring.control.clone();
@@ -118,7 +117,7 @@ impl<T: Send + 'static> Driver<T> {
             if limit == 0 || self.surplus.is_some() {
                 tokio::select! {
                     () = self.state.ledger.progress.notified() => exact = true,
-                    () = room(&self.queue) => {}
+                    () = room(&self.queue), if self.queue.room() == 0 => {}
                     () = &mut stopped => {}
                 }
                 continue;
@@ -139,6 +138,7 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(Event::LaneClosing(..)) => exact = true,
                 Ok(Event::LaneLost(lane)) => self.state.ledger.lose(lane),
                 Ok(Event::End) => return Ok(()),
+                Err(error) if error.class() == Class::Data => self.cannot_hand_over(error)?,
                 Err(error) => {
                     self.state.ledger.lose_all();
                     tokio::select! {
@@ -146,6 +146,17 @@ impl<T: Send + 'static> Driver<T> {
                         () = &mut stopped => return Ok(()),
                     }
                 }
+            }
+        }
+    }
+
+    /// The source has a message that it cannot even hand over; the policy is the same as for one that a sink refuses.
+    fn cannot_hand_over(&self, error: Error) -> Result<()> {
+        match self.control.settings.on_error {
+            super::OnError::Stop => Err(error.with("from", &self.state.name)),
+            super::OnError::Drop => {
+                tracing::warn!(element = %self.state.name, "{error}; message dropped");
+                Ok(())
             }
         }
     }

@@ -241,7 +241,7 @@ impl Task {
         for outcome in self.session.take_failed() {
             self.batches.answered(outcome);
         }
-        let fought = logged_in && self.drops.note(self.session.version(), by_peer);
+        let fought = logged_in && self.drops.note(by_peer);
         let at_once = self.session.ended(by_peer);
         if logged_in {
             let _ = self.arrivals.deliveries.send(Delivery::Lost(lane));

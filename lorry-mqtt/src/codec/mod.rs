@@ -115,6 +115,14 @@ pub fn decode(version: Version, buffer: &mut BytesMut, max: usize) -> Result<Opt
     packet(version, header, frame).map(Some)
 }
 
+/// How long the first packet in `buffer` is, header included; `None` while that cannot be said.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn frame_len(version: Version, buffer: &[u8], max: usize) -> Result<Option<usize>, Malformed> {
+    Ok(Header::read(version, buffer, max)?.map(|header| header.len + header.remaining))
+}
+
 /// Takes a CONNECT of either version out of `buffer`, which must be the first packet; `None` while it is not whole.
 ///
 /// # Errors

@@ -35,7 +35,7 @@ impl Device {
             "device": self.name,
             "number": number,
             "celsius": self.celsius(number),
-            "at": Timestamp::now().to_string(),
+            "at": Timestamp::from(std::time::SystemTime::now()).to_string(),
         });
         Message::new(reading.to_string())
     }

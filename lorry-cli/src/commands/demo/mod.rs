@@ -12,7 +12,6 @@ use crate::drive;
 use crate::exit::{Failure, LEFT, Outcome};
 use crate::output;
 use crate::registry::registry;
-use crate::signals::Signals;
 use crate::status::{Rate, thousands};
 use device::Device;
 use lorry::registry::Registry;

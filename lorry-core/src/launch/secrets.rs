@@ -1,0 +1,140 @@
+//! Where passwords stand in launch text, so that no error repeats one.
+//!
+//! The text may be broken just because of a password with a space, a quote or an @ in it. So this looks at the text, not at tokens, and
+//! rather hides too much.
+
+use crate::registry::is_secret;
+use percent_encoding::percent_decode_str;
+use std::ops::Range;
+
+/// What is shown in place of a password.
+pub(super) const MASK: &str = "***";
+
+/// The places of passwords in a text, and the words that must not appear elsewhere.
+#[derive(Debug, Default)]
+pub(super) struct Secrets {
+    pub(super) places: Vec<Range<usize>>,
+    words: Vec<String>,
+}
+
+/// The secrets of a text.
+pub(super) fn of_text(text: &str) -> Secrets {
+    let mut places = addresses(text);
+    places.extend(options(text));
+    places.retain(|place| !place.is_empty());
+    places.sort_by_key(|place| place.start);
+    let places = places.into_iter().fold(Vec::new(), |mut merged: Vec<Range<usize>>, place| {
+        match merged.last_mut() {
+            Some(last) if place.start <= last.end => last.end = last.end.max(place.end),
+            _ => merged.push(place),
+        }
+        merged
+    });
+    let words = places.iter().flat_map(|place| words(&text[place.clone()])).collect();
+    Secrets { places, words }
+}
+
+impl Secrets {
+    /// Adds those of a property's value: it may differ from the text by quotes and backslashes.
+    pub(super) fn add_value(&mut self, name: &str, value: &str) {
+        if is_secret(name) {
+            self.words.extend(words(value));
+        }
+        self.words.extend(of_text(value).words);
+    }
+
+    /// The message itself, or, where a part of a password got into it, one that says nothing of it.
+    pub(super) fn keep_out_of(&self, message: String) -> String {
+        if self.words.iter().any(|word| message.contains(word)) {
+            return "something is wrong here, near a password; special characters in a password are written percent-encoded: \
+                    %20 for a space, %40 for @, %2F for /, %3F for ?"
+                .to_owned();
+        }
+        message
+    }
+}
+
+/// What could be recognised in a message: the password, as it is and decoded, and its parts, if it breaks at a special character.
+fn words(secret: &str) -> Vec<String> {
+    let decoded = percent_decode_str(secret).decode_utf8_lossy();
+    let mut words = Vec::new();
+    for text in [secret, &*decoded] {
+        words.extend(
+            text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= 3).map(str::to_owned),
+        );
+        words.push(text.to_owned());
+    }
+    words.retain(|word| !word.trim().is_empty() && word.chars().count() >= 2);
+    words
+}
+
+/// The password of each `scheme://user:password@`.
+fn addresses(text: &str) -> Vec<Range<usize>> {
+    let starts = text.match_indices("://").map(|(at, _)| at + 3);
+    starts.filter_map(|start| password(text, start)).collect()
+}
+
+/// The place of the password in the address whose authority begins here.
+fn password(text: &str, start: usize) -> Option<Range<usize>> {
+    let after = &text[start..];
+    let word = &after[..word_length(text, start)];
+    let authority = word.split(['/', '?']).next().unwrap_or_default();
+    let colon = word.find(':')?;
+    if colon >= authority.len() && !word.contains('@') {
+        return None;
+    }
+    // What stands after the colon should be a port, or a password up to its @. If it breaks off, an @ further on may be its end; not
+    // beyond the next address, nor beyond the next link, unless this is no port either.
+    let is_port = authority.starts_with('[')
+        || authority
+            .split(',')
+            .all(|host| host.split_once(':').is_none_or(|(_, port)| port.chars().all(|c| c.is_ascii_digit())));
+    let rest = &after[word.len()..];
+    let link = rest.find(" ! ").filter(|_| is_port);
+    let end = rest.find("://").into_iter().chain(link).min().unwrap_or(rest.len());
+    match after[..word.len() + end].rfind('@') {
+        Some(at) => (colon < at).then_some(start + colon + 1..start + at),
+        None => (!is_port).then_some(start + colon + 1..start + word.len()),
+    }
+}
+
+/// How far an address reaches: to the closing quote if it began in one, else to white space.
+fn word_length(text: &str, start: usize) -> usize {
+    let scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':' | '/');
+    let before = text[..start].trim_end_matches(scheme);
+    let (mut escaped, quote) = (false, before.chars().next_back().filter(|c| matches!(c, '"' | '\'')));
+    let ends = |c: char| {
+        let ends = !escaped && quote.map_or(c.is_whitespace(), |quote| c == quote);
+        escaped = c == '\\' && !escaped;
+        ends
+    };
+    text[start..].find(ends).unwrap_or(text.len() - start)
+}
+
+/// The values of `password=` and its like, as properties and as options of addresses.
+fn options(text: &str) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    for (equals, _) in text.match_indices('=') {
+        let before = text[..equals].trim_end();
+        let word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name_at = before.trim_end_matches(word).len();
+        if !is_secret(&before[name_at..]) {
+            continue;
+        }
+        let of_address = before[..name_at].ends_with(['?', '&']);
+        let start = text.len() - text[equals + 1..].trim_start().len();
+        let value = &text[start..];
+        let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        let mut escaped = false;
+        let mut ends = |c: char| {
+            let special = quote.map_or(c.is_whitespace() || (of_address && c == '&'), |quote| c == quote);
+            let ends = special && !escaped;
+            escaped = c == '\\' && !escaped;
+            ends
+        };
+        let skip = usize::from(quote.is_some());
+        let length = value[skip..].find(&mut ends).map_or(value.len(), |end| end + skip);
+        places.push(start..start + length);
+    }
+    places
+}

@@ -1,0 +1,158 @@
+//! How relays end: end of stream against stop, count, idle, drain.
+
+use super::script::{Keep, Numbers};
+use crate::relay::*;
+use crate::{ErrorKind, Stream};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn end_of_stream_flushes_and_settles_everything() {
+    let (source, sink) = (Numbers::to(10), Keep::new());
+    let (read, kept) = (source.log.clone(), sink.log.clone());
+    let report = Relay::new([Stream::from_source(source).batch(4).to(sink)]).run().await.unwrap();
+    assert_eq!((report.received, report.delivered, report.held), (10, 10, 0));
+    let batches: Vec<_> = kept.lock().unwrap().values();
+    assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [4, 4, 2]);
+    assert_eq!(read.lock().unwrap().up_to(), Some(9));
+    assert!(read.lock().unwrap().closed && kept.lock().unwrap().closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_keeps_what_operators_hold_with_a_source_that_gives_it_again() {
+    let (source, sink) = (Numbers::to(10).then_waits().promising(Guarantee::SurvivesRestart), Keep::new());
+    let (read, kept) = (source.log.clone(), sink.log.clone());
+    let running = Relay::new([Stream::from_source(source).batch(4).to(sink)]).spawn();
+    tokio::time::sleep(SECOND).await;
+    let report = running.stop().await.unwrap();
+    assert_eq!((report.received, report.delivered, report.held, report.failed), (10, 8, 2, 0));
+    assert_eq!(kept.lock().unwrap().values().len(), 2);
+    assert_eq!(read.lock().unwrap().up_to(), Some(7), "what is held stays uncommitted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_flushes_what_would_be_lost() {
+    for guarantee in [Guarantee::BestEffort, Guarantee::UntilExit] {
+        let (source, sink) = (Numbers::to(10).then_waits().promising(guarantee), Keep::new());
+        let kept = sink.log.clone();
+        let running = Relay::new([Stream::from_source(source).batch(4).to(sink)]).spawn();
+        tokio::time::sleep(SECOND).await;
+        let report = running.stop().await.unwrap();
+        assert_eq!((report.delivered, report.held), (10, 0));
+        assert_eq!(kept.lock().unwrap().values().last().unwrap().len(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn progress_is_exact_within_a_chunk() {
+    // One chunk of ten; eight of them are delivered while two are held: the source may be told of the eight.
+    let (source, sink) = (Numbers::to(10).then_waits(), Keep::new());
+    let read = source.log.clone();
+    let running = Relay::new([Stream::from_source(source).batch(4).to(sink)]).spawn();
+    tokio::time::sleep(SECOND).await;
+    assert_eq!(read.lock().unwrap().up_to(), Some(7));
+    drop(running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn count_is_exact_whatever_is_filtered() {
+    for count in [1, 7, 300, 1_000] {
+        let (source, sink) = (Numbers::to(1_000_000).promising(Guarantee::SurvivesRestart), Keep::new());
+        let (read, kept) = (source.log.clone(), sink.log.clone());
+        let stream = Stream::from_source(source).filter(|n| n % 3 == 0);
+        let report = Relay::new([stream.to(sink)]).count(count).run().await.unwrap();
+        assert_eq!(report.delivered, count);
+        assert_eq!(report.held, 0);
+        assert_eq!(kept.lock().unwrap().values(), (0..count).map(|n| n * 3).collect::<Vec<_>>());
+        assert!(read.lock().unwrap().up_to() >= Some((count - 1) * 3));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn count_is_exact_over_two_sources() {
+    let (one, two, sink) = (Numbers::to(1_000), Numbers::to(1_000), Keep::new());
+    let kept = sink.log.clone();
+    struct Merge;
+    impl crate::flow::Operator<(usize, u64), u64> for Merge {
+        fn push(&mut self, item: crate::flow::Item<(usize, u64)>, out: &mut crate::flow::Output<'_, u64>) {
+            out.emit(item.value.1, item.token);
+        }
+    }
+    let both = Stream::join_all(vec![Stream::from_source(one), Stream::from_source(two)], "union", Merge);
+    let report = Relay::new([both.to(sink)]).count(777).run().await.unwrap();
+    assert_eq!((report.received, report.delivered), (777, 777));
+    assert_eq!(kept.lock().unwrap().values().len(), 777);
+}
+
+#[tokio::test(start_paused = true)]
+async fn count_with_a_batch_that_never_fills_ends_with_what_was_delivered() {
+    let (source, sink) = (Numbers::to(100).then_waits().promising(Guarantee::SurvivesRestart), Keep::new());
+    let running = Relay::new([Stream::from_source(source).batch(4).to(sink)]).count(8).spawn();
+    assert_eq!(running.wait().await.delivered, 8);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_exit_counts_from_the_last_arrival() {
+    let (source, sink) = (Numbers::to(5).then_waits(), Keep::new());
+    let began = tokio::time::Instant::now();
+    let report = Relay::new([Stream::from_source(source).to(sink)]).idle_exit(3 * SECOND).run().await.unwrap();
+    assert_eq!(report.delivered, 5);
+    assert_eq!(began.elapsed().as_secs(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_exit_waits_while_messages_are_on_their_way() {
+    let (source, sink) = (Numbers::to(5).then_waits(), Keep::new().taking(60 * SECOND));
+    let report = Relay::new([Stream::from_source(source).to(sink)]).idle_exit(3 * SECOND).run().await.unwrap();
+    assert_eq!(report.delivered, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_delivers_what_was_read() {
+    let (source, sink) = (Numbers::to(1_000).then_waits(), Keep::new().taking(SECOND));
+    let read = source.log.clone();
+    let sink = sink.limits(Limits { items: 100, ..Limits::default() });
+    let running = Relay::new([Stream::from_source(source).to(sink)]).spawn();
+    tokio::time::sleep(2 * SECOND).await;
+    let report = running.stop().await.unwrap();
+    assert_eq!(report.delivered, report.received);
+    assert_eq!(read.lock().unwrap().up_to(), Some(report.received - 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_has_a_limit_and_says_what_is_left() {
+    let (source, sink) = (Numbers::to(1_000).then_waits(), Keep::new().taking(100 * SECOND));
+    let read = source.log.clone();
+    let began = tokio::time::Instant::now();
+    let running = Relay::new([Stream::from_source(source).to(sink)]).drain_timeout(5 * SECOND).spawn();
+    tokio::time::sleep(SECOND).await;
+    let error = running.stop().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(error.to_string().contains("1000 messages were left undelivered within 5 s"), "{error}");
+    assert!(began.elapsed() < 10 * SECOND);
+    assert_eq!(read.lock().unwrap().up_to(), None);
+    assert!(read.lock().unwrap().closed, "the source is closed gracefully all the same");
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_relay_aborts_it() {
+    let (source, sink) = (Numbers::to(1_000).then_waits(), Keep::new().taking(SECOND));
+    let read = source.log.clone();
+    let running = Relay::new([Stream::from_source(source).to(sink)]).spawn();
+    tokio::time::sleep(SECOND / 2).await;
+    drop(running);
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(read.lock().unwrap().up_to(), None);
+    assert!(!read.lock().unwrap().closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_part_of_one_relay() {
+    let (input, stream) = Stream::<u64>::input();
+    let other = stream.clone();
+    let running = Relay::new([stream.to(Keep::new())]).spawn();
+    let error = Relay::new([other.to(Keep::new())]).check().unwrap_err();
+    assert!(error.to_string().contains("already part of a relay"), "{error}");
+    drop((input, running));
+}

@@ -1,0 +1,201 @@
+//! Error classes and policies.
+
+use super::script::{Keep, Numbers, error};
+use crate::relay::*;
+use crate::{Class, ErrorKind, Stream};
+use std::time::Duration;
+
+fn failures(indices: impl IntoIterator<Item = usize>, class: Class) -> Failures {
+    Failures::some(indices.into_iter().map(|index| Failure { index, error: error(class) }).collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_failures_are_sent_again_in_order_before_anything_newer() {
+    let mut left = 5;
+    let sink = Keep::new().limits(Limits { items: 10, receipts: 3, ..Limits::default() }).answering(move |batch| {
+        if left > 0 && batch[0] >= 20 {
+            left -= 1;
+            return Err(failures((0..batch.len()).filter(|index| index % 2 == 1), Class::Transient));
+        }
+        Ok(())
+    });
+    let (source, kept) = (Numbers::to(100), sink.log.clone());
+    let read = source.log.clone();
+    let report = Relay::new([Stream::from_source(source).to(sink)]).run().await.unwrap();
+    assert_eq!(report.delivered, 100);
+    assert!(report.retried >= 5);
+    assert_eq!(read.lock().unwrap().up_to(), Some(99));
+    // Once a failure was seen, only failed messages are sent until they have landed.
+    let batches = kept.lock().unwrap().batches.clone();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut newest = 0;
+    for (_, batch) in &batches {
+        assert!(batch.is_sorted());
+        let again = batch.iter().filter(|n| !seen.insert(**n)).count();
+        assert!(again == 0 || again == batch.len(), "new and old in one batch: {batch:?}");
+        if again == 0 {
+            assert!(batch[0] >= newest);
+            newest = *batch.last().unwrap();
+        }
+    }
+    assert_eq!(seen.len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_away_is_retried_for_ever_with_back_off() {
+    let mut left = 40;
+    let sink = Keep::new().answering(move |batch| {
+        left -= 1;
+        if left > 0 { Err(Failures::all(batch.len(), &error(Class::Transient))) } else { Ok(()) }
+    });
+    let kept = sink.log.clone();
+    let report = Relay::new([Stream::from_source(Numbers::to(3)).to(sink)]).run().await.unwrap();
+    assert_eq!((report.delivered, report.reconnects), (3, 0));
+    let batches = &kept.lock().unwrap().batches;
+    assert_eq!(batches.len(), 40);
+    assert!(batches.windows(2).all(|pair| pair[1].0 - pair[0].0 <= Duration::from_secs(31)));
+    assert!(batches[39].0 - batches[0].0 > Duration::from_secs(60), "it does not hammer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_ends_at_the_first_refused_message_and_settles_what_precedes_it() {
+    let sink = Keep::new().limits(Limits { items: 10, ..Limits::default() }).answering(|batch| {
+        match batch.iter().position(|n| *n == 42) {
+            Some(index) => Err(failures([index], Class::Data)),
+            None => Ok(()),
+        }
+    });
+    let (source, kept) = (Numbers::to(100), sink.log.clone());
+    let read = source.log.clone();
+    let report = Relay::new([Stream::from_source(source).to(sink)]).spawn().wait().await;
+    let error = report.error.unwrap();
+    assert!(error.to_string().contains("numbersrc0 #42"), "{error}");
+    assert_eq!(report.failed, 1);
+    assert_eq!(read.lock().unwrap().up_to(), Some(41));
+    assert!(read.lock().unwrap().closed);
+    assert_eq!(kept.lock().unwrap().values().last(), Some(&49), "nothing is sent behind the batch that failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drop_counts_and_goes_on() {
+    let sink = Keep::new().limits(Limits { items: 10, ..Limits::default() }).answering(|batch| {
+        let guilty: Vec<_> = (0..batch.len()).filter(|index| batch[*index] % 10 == 3).collect();
+        Err(failures(guilty, Class::Data))
+    });
+    let source = Numbers::to(100);
+    let read = source.log.clone();
+    let relay = Relay::new([Stream::from_source(source).to(sink)]).on_error(OnError::Drop);
+    let report = relay.run().await.unwrap();
+    assert_eq!((report.delivered, report.dropped, report.failed), (90, 10, 0));
+    let log = read.lock().unwrap();
+    assert_eq!(log.up_to(), Some(99));
+    let refused = log.settled.iter().map(|settled| match settled {
+        Settled::Items(_, verdicts) => verdicts.iter().filter(|verdict| verdict.refused.is_some()).count(),
+        Settled::UpTo(..) => 0,
+    });
+    assert_eq!(refused.sum::<usize>(), 10, "the source hears what was refused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_branch_that_refuses_does_not_hurt_its_sibling() {
+    let (left, right) = (Keep::new().answering(|batch| Err(failures(0..batch.len(), Class::Data))), Keep::new());
+    let kept = right.log.clone();
+    let (one, two) = Stream::from_source(Numbers::to(50)).tee();
+    let relay = Relay::new([one.to(left), two.to(right)]).on_error(OnError::Drop);
+    let report = relay.run().await.unwrap();
+    assert_eq!((report.received, report.dropped, report.delivered), (50, 50, 0));
+    assert_eq!(kept.lock().unwrap().values().len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn config_before_the_first_success_ends_the_relay() {
+    let mut sink = Keep::<u64>::new();
+    sink.opens.push_back(error(Class::Config));
+    let report = Relay::new([Stream::from_source(Numbers::to(5).then_waits()).to(sink)]).spawn().wait().await;
+    assert_eq!(report.error.unwrap().class(), Class::Config);
+    assert_eq!(report.delivered, 0);
+
+    let mut source = Numbers::to(5);
+    source.refuses_to_open.push_back(error(Class::Config));
+    let report = Relay::new([Stream::from_source(source).to(Keep::new())]).spawn().wait().await;
+    assert_eq!(report.error.unwrap().class(), Class::Config);
+}
+
+#[tokio::test(start_paused = true)]
+async fn config_after_a_success_is_tried_again_at_long_intervals() {
+    let mut calls = 0;
+    let sink = Keep::new().limits(Limits { items: 1, ..Limits::default() }).answering(move |batch| {
+        calls += 1;
+        if (2..5).contains(&calls) { Err(Failures::all(batch.len(), &error(Class::Config))) } else { Ok(()) }
+    });
+    let kept = sink.log.clone();
+    let report = Relay::new([Stream::from_source(Numbers::to(2)).to(sink)]).run().await.unwrap();
+    assert_eq!(report.delivered, 2);
+    let batches = &kept.lock().unwrap().batches;
+    assert_eq!(batches[2].0 - batches[1].0, Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_opened_again_after_a_transient_error_and_its_old_lane_is_lost() {
+    let mut source = Numbers::to(20);
+    source.trips.push_back((10, error(Class::Transient)));
+    source.refuses_to_open.push_back(error(Class::Transient));
+    let read = source.log.clone();
+    let sink = Keep::new().taking(Duration::from_secs(100));
+    let report = Relay::new([Stream::from_source(source).to(sink)]).run().await.unwrap();
+    assert_eq!(report.delivered, 20);
+    let log = read.lock().unwrap();
+    assert_eq!(log.opened, 3);
+    assert!(log.settled.iter().all(|settled| matches!(settled, Settled::UpTo(LaneId(3), _))), "{:?}", log.settled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_a_closure_ends_the_relay_and_nothing_of_it_is_settled() {
+    let (source, sink) = (Numbers::to(10), Keep::new());
+    let read = source.log.clone();
+    let stream = Stream::from_source(source).map(|n| if n == 3 { panic!("three") } else { n });
+    let report = Relay::new([stream.to(sink)]).spawn().wait().await;
+    assert_eq!(report.error.as_ref().unwrap().kind(), ErrorKind::Panic);
+    assert!(read.lock().unwrap().up_to() < Some(3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn try_map_rejects_the_message_alone() {
+    let sink = Keep::new();
+    let kept = sink.log.clone();
+    let stream = Stream::from_source(Numbers::to(10)).try_map(|n| if n == 3 { Err(error(Class::Data)) } else { Ok(n) });
+    let report = Relay::new([stream.to(sink)]).on_error(OnError::Drop).run().await.unwrap();
+    assert_eq!((report.delivered, report.dropped), (9, 1));
+    assert!(!kept.lock().unwrap().values().contains(&3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_config_error_of_kind_closed_is_final_even_after_a_success() {
+    let closed = crate::Error::config(ErrorKind::Closed, "write stdout", "its reader has gone");
+    let mut first = true;
+    let sink = Keep::new().limits(Limits { items: 1, ..Limits::default() }).answering(move |batch| {
+        if std::mem::take(&mut first) { Ok(()) } else { Err(Failures::all(batch.len(), &closed)) }
+    });
+    let began = tokio::time::Instant::now();
+    let report = Relay::new([Stream::from_source(Numbers::to(9).then_waits()).to(sink)]).spawn().wait().await;
+    assert_eq!(report.error.unwrap().kind(), ErrorKind::Closed);
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_the_source_cannot_hand_over_follows_the_policy() {
+    let with_a_trip = || {
+        let mut source = Numbers::to(20);
+        source.trips.push_back((10, error(Class::Data)));
+        source
+    };
+    let report = Relay::new([Stream::from_source(with_a_trip()).to(Keep::new())]).spawn().wait().await;
+    let failure = report.error.unwrap();
+    assert!(failure.class() == Class::Data && failure.to_string().contains("numbersrc0"), "{failure}");
+
+    let source = with_a_trip();
+    let log = source.log.clone();
+    let relay = Relay::new([Stream::from_source(source).to(Keep::new())]).on_error(OnError::Drop);
+    assert_eq!(relay.run().await.unwrap().delivered, 20);
+    assert_eq!(log.lock().unwrap().opened, 1, "it stays open");
+}

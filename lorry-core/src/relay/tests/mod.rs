@@ -1,0 +1,7 @@
+//! The relay as a whole, on virtual time.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod ends;
+mod failures;
+mod flow;
+mod script;

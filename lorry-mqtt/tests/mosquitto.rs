@@ -1,0 +1,344 @@
+//! Source and sink against a real mosquitto.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use lorry_core::relay::{Batch, Context, Event, Identity, LaneId, Position, Receipt, Settled, Sink, Source, Status};
+use lorry_core::tls::TlsOptions;
+use lorry_core::{Class, Error, ErrorKind, Message};
+use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol};
+use lorry_testkit::servers::{Certs, Mosquitto, MosquittoOptions};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+fn options(broker: &Mosquitto) -> MqttOptions {
+    MqttOptions::new("127.0.0.1").port(broker.port())
+}
+
+fn named(name: &str, element: &str) -> Context {
+    let mut context = Context::detached(element);
+    context.identity = Identity { name: Some(name.into()), instance: None };
+    context.retry.max = Duration::from_millis(200);
+    context
+}
+
+async fn open_source(options: MqttOptions, context: Context) -> MqttSource {
+    let mut source = MqttSource::new(options);
+    within(source.open(context)).await.unwrap();
+    source
+}
+
+async fn open_sink(options: MqttOptions) -> MqttSink {
+    open_sink_with(options, Context::detached("mqttsink0")).await
+}
+
+async fn open_sink_with(options: MqttOptions, mut context: Context) -> MqttSink {
+    let mut sink = MqttSink::new(options);
+    context.retry.max = Duration::from_millis(200);
+    within(sink.open(context)).await.unwrap();
+    sink
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("within a minute")
+}
+
+/// The next messages, at least `count`, with where they stand. Lost lanes are passed over.
+async fn take(source: &mut MqttSource, count: usize) -> Vec<(LaneId, Position, Message)> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        if let Event::Chunk(chunk) = within(source.next(256)).await.unwrap() {
+            for (index, message) in chunk.values.into_iter().enumerate() {
+                taken.push((chunk.lane, chunk.at.position(index), message));
+            }
+        }
+    }
+    taken
+}
+
+/// As [`take`], acknowledging each chunk.
+async fn take_settling(source: &mut MqttSource, count: usize) -> Vec<Message> {
+    let mut taken = Vec::new();
+    while taken.len() < count {
+        let some = take(source, 1).await;
+        let (lane, position, _) = some.last().unwrap();
+        source.settle(vec![Settled::UpTo(*lane, *position)]).await.unwrap();
+        taken.extend(some.into_iter().map(|(_, _, message)| message));
+    }
+    taken
+}
+
+fn texts(messages: &[Message]) -> Vec<&str> {
+    messages.iter().map(|message| message.text().unwrap()).collect()
+}
+
+async fn fail_of(mut source: MqttSource) -> Error {
+    within(source.open(Context::detached("mqttsrc0"))).await.unwrap_err()
+}
+
+async fn send(sink: &mut MqttSink, messages: Vec<Message>) -> Receipt {
+    sink.send(Batch::new(messages)).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn version_5_keeps_everything_on_a_round_trip() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    let mut source = open_source(options(&broker).topic("a/#").topic("b/+"), Context::detached("mqttsrc0")).await;
+    let mut sink = open_sink(options(&broker).topic("fallback").keep_address()).await;
+    let mut sent = Message::new(vec![0_u8, 255, 10])
+        .at("a/grün")
+        .header("k", "1")
+        .header("l", "zwei")
+        .header("k", "2")
+        .header("", "");
+    let properties = &mut sent.meta_mut().properties;
+    properties.content_type = Some("application/x-test".into());
+    properties.correlation_id = Some(vec![1, 2, 3].into());
+    properties.reply_to = Some("answers/1".into());
+    properties.expiry = Some(Duration::from_secs(1_000));
+    send(&mut sink, vec![sent.clone(), Message::new("").at("b/x")]).await.await.unwrap();
+    let received = take_settling(&mut source, 2).await;
+    sent.meta_mut().properties.qos = Some(1);
+    assert_eq!(received[0], sent);
+    assert_eq!((received[1].address.as_str(), received[1].payload.as_deref()), ("b/x", Some(b"".as_slice())));
+    assert!(received[1].headers().is_empty());
+    source.close().await.unwrap();
+    sink.close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn version_4_carries_payloads_in_order() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    let v4 = |options: MqttOptions| options.version(Protocol::V4);
+    let mut source = open_source(v4(options(&broker).topic("a")), Context::detached("mqttsrc0")).await;
+    let mut sink = open_sink(v4(options(&broker).topic("a"))).await;
+    let receipt = send(&mut sink, (0..500).map(|n| Message::new(n.to_string()).header("lost", "yes")).collect()).await;
+    let received = take_settling(&mut source, 500).await;
+    receipt.await.unwrap();
+    assert_eq!(texts(&received), (0..500).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_named_source_gets_again_what_it_did_not_settle() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    for version in [Protocol::V5, Protocol::V4] {
+        let name = format!("weather-{version:?}");
+        let options = || options(&broker).topic("w/#").version(version);
+        open_source(options(), named(&name, "mqttsrc0")).await.close().await.unwrap();
+        broker.publish_lines("w/1", 1, (0..10).map(|n| n.to_string()));
+        let mut source = open_source(options(), named(&name, "mqttsrc0")).await;
+        let taken = take(&mut source, 10).await;
+        source.settle(vec![Settled::UpTo(taken[3].0, taken[3].1)]).await.unwrap();
+        source.close().await.unwrap();
+        assert!(broker.log().contains(&format!("lorry-{name}")));
+        let mut source = open_source(options(), named(&name, "mqttsrc0")).await;
+        let again = take_settling(&mut source, 6).await;
+        assert_eq!(texts(&again), ["4", "5", "6", "7", "8", "9"], "{version:?}");
+        source.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn an_unnamed_source_leaves_nothing_behind() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    let options = || options(&broker).topic("w/#").client_id("me");
+    open_source(options(), Context::detached("mqttsrc0")).await.close().await.unwrap();
+    broker.publish("w/1", 1, "missed");
+    let mut source = open_source(options(), Context::detached("mqttsrc0")).await;
+    broker.publish("w/1", 1, "seen");
+    assert_eq!(texts(&take_settling(&mut source, 1).await), ["seen"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_killed_server_costs_neither_source_nor_sink_a_message() {
+    let mut broker = Mosquitto::start(MosquittoOptions::default().save_each_change());
+    let (reading, writing) = (named("killed", "mqttsrc0"), Context::detached("mqttsink0"));
+    let elements = [reading.status.clone(), writing.status.clone()];
+    let mut source = open_source(options(&broker).topic("k/#"), reading).await;
+    let mut sink = open_sink_with(options(&broker).topic("k/x"), writing).await;
+    const EACH: usize = 50;
+    let mut seen = BTreeSet::new();
+    for round in 0..4 {
+        let numbers = round * EACH..(round + 1) * EACH;
+        let receipt = send(&mut sink, numbers.map(|n| Message::new(n.to_string())).collect()).await;
+        // In mid-flow; what is confirmed is on disk (save_each_change), what is not is published again.
+        let before = elements.each_ref().map(Status::retries);
+        broker.kill9();
+        // Until both have found it gone: a server that is back at once looks like another client of the same id.
+        let gone = || elements.iter().zip(before).all(|(element, before)| element.retries() >= before + 2);
+        within(async {
+            while !gone() {
+                tokio::time::sleep(Duration::from_millis(5)).await
+            }
+        })
+        .await;
+        broker.restart();
+        within(receipt).await.unwrap();
+        while seen.len() < (round + 1) * EACH {
+            seen.extend(
+                take_settling(&mut source, 1)
+                    .await
+                    .iter()
+                    .map(|message| message.text().unwrap().parse::<usize>().unwrap()),
+            );
+        }
+    }
+    assert_eq!(seen.len(), 4 * EACH);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn one_hundred_thousand_messages_and_none_lost() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    const COUNT: usize = 100_000;
+    let mut source = open_source(options(&broker).topic("many"), Context::detached("mqttsrc0")).await;
+    let mut sink = open_sink(options(&broker).topic("many")).await;
+    let sending = tokio::spawn(async move {
+        for first in (0..COUNT).step_by(500) {
+            let batch = (first..first + 500).map(|n| Message::new(n.to_string())).collect();
+            within(send(&mut sink, batch).await).await.unwrap();
+        }
+    });
+    let mut next = 0;
+    while next < COUNT {
+        for message in take_settling(&mut source, 1).await {
+            assert_eq!(message.text().unwrap(), next.to_string());
+            next += 1;
+        }
+    }
+    within(sending).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_wrong_password_ends_the_attempt_and_is_not_shown() {
+    let broker = Mosquitto::start(MosquittoOptions::default().user("joe", "right"));
+    for version in [Protocol::V5, Protocol::V4] {
+        let wrong = || options(&broker).topic("a").login("joe", "hunter2").version(version);
+        let error = fail_of(MqttSource::new(wrong())).await;
+        assert_eq!((error.class(), error.kind()), (Class::Config, ErrorKind::Auth), "{error}");
+        assert!(!format!("{error} {error:?} {:?}", MqttSource::new(wrong())).contains("hunter2"));
+        let mut sink = MqttSink::new(wrong());
+        let error = within(sink.open(Context::detached("mqttsink0"))).await.unwrap_err();
+        assert_eq!(error.class(), Class::Config, "{error}");
+        let right = options(&broker).topic("a").login("joe", "right").version(version);
+        open_source(right, Context::detached("mqttsrc0")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn tls_verifies_the_server_and_shows_a_client_certificate() {
+    let (certs, others) = (Certs::generate(), Certs::generate());
+    let broker = Mosquitto::start(MosquittoOptions::default().tls(certs.clone()).require_client_certs());
+    let dir = std::env::temp_dir().join(format!("lorry-mqtt-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(dir.join(name), text).unwrap();
+        dir.join(name)
+    };
+    let (cert, key) = (file("client.pem", &certs.client), file("client.key", &certs.client_key));
+    let with = |ca: &str| {
+        let mut tls = TlsOptions::default();
+        (tls.ca, tls.cert, tls.key) = (Some(file("ca.pem", ca)), Some(cert.clone()), Some(key.clone()));
+        MqttOptions::new("localhost").port(broker.tls_port()).topic("t").tls(tls)
+    };
+    let mut source = open_source(with(&certs.ca), Context::detached("mqttsrc0")).await;
+    let mut sink = open_sink(with(&certs.ca)).await;
+    let big = vec![7_u8; 300_000];
+    let receipt = send(&mut sink, vec![Message::new(big.clone()), Message::new("secret")]).await;
+    let received = take_settling(&mut source, 2).await;
+    receipt.await.unwrap();
+    assert_eq!((received[0].bytes(), received[1].text()), (&big[..], Some("secret")));
+    let error = fail_of(MqttSource::new(with(&others.ca))).await;
+    assert_eq!(error.class(), Class::Config, "{error}");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_session_taken_over_is_an_end_and_no_fight() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    let mut first = open_source(options(&broker).topic("a").client_id("same"), Context::detached("mqttsrc0")).await;
+    let _second = open_source(options(&broker).topic("a").client_id("same"), Context::detached("mqttsrc0")).await;
+    let error = loop {
+        match within(first.next(1)).await {
+            Ok(Event::LaneLost(_)) => {}
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error.class(), Class::Config, "{error}");
+    assert!(error.to_string().contains("same"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn an_oversize_message_is_a_data_error_and_not_a_lost_connection() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    let mut limited = options(&broker).topic("big/#");
+    limited.source.max_message_size = lorry_core::registry::Size(1_000);
+    let mut source = open_source(limited, Context::detached("mqttsrc0")).await;
+    broker.publish("big/small", 1, "first");
+    broker.publish("big/large", 1, vec![b'x'; 1_001]);
+    assert_eq!(texts(&take_settling(&mut source, 1).await), ["first"]);
+    let error = within(source.next(1)).await.unwrap_err();
+    assert_eq!((error.class(), error.kind()), (Class::Data, ErrorKind::TooLarge));
+    assert!(error.to_string().contains("big/large") && error.to_string().contains("max-message-size"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_refused_publish_fails_alone() {
+    let acl = "topic readwrite ok/#\n";
+    let broker = Mosquitto::start(MosquittoOptions::default().acl(acl));
+    let mut sink = open_sink(options(&broker).keep_address()).await;
+    let at = |topic: &str| Message::new("x").at(topic);
+    let receipt =
+        send(&mut sink, vec![at("ok/1"), at("forbidden"), at("wild/#"), Message::new("nowhere"), at("ok/2")]).await;
+    let failures = within(receipt).await.unwrap_err().into_vec();
+    let failed: Vec<_> = failures.iter().map(|failure| (failure.index, failure.error.class())).collect();
+    assert_eq!(failed, [(1, Class::Data), (2, Class::Data), (3, Class::Data)], "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn retain_is_as_asked() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    let mut kept = Message::new("kept");
+    kept.meta_mut().properties.retain = true;
+    for (retain, expected) in [
+        (lorry_mqtt::Retain::No, vec![]),
+        (lorry_mqtt::Retain::Yes, vec!["plain", "kept"]),
+        (lorry_mqtt::Retain::Keep, vec!["kept"]),
+    ] {
+        let topic = format!("r/{retain:?}");
+        let mut sink = open_sink(options(&broker).topic("unused").keep_address().retain(retain)).await;
+        let batch = vec![Message::new("plain").at(format!("{topic}/plain")), kept.clone().at(format!("{topic}/kept"))];
+        send(&mut sink, batch).await.await.unwrap();
+        let mut source = open_source(options(&broker).topic(format!("{topic}/#")), Context::detached("mqttsrc0")).await;
+        broker.publish(&format!("{topic}/end"), 1, "end");
+        let mut got = Vec::new();
+        while got.last().is_none_or(|last| last != "end") {
+            got.extend(take_settling(&mut source, 1).await.iter().map(|message| message.text().unwrap().to_owned()));
+        }
+        got.pop();
+        got.sort_by_key(|text| text != "plain");
+        assert_eq!(got, expected, "{retain:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn qos_0_is_delivered_without_acknowledgement() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    let mut source = open_source(options(&broker).topic("z").qos(0), Context::detached("mqttsrc0")).await;
+    let mut sink = open_sink(options(&broker).topic("z").qos(0)).await;
+    send(&mut sink, (0..100).map(|n| Message::new(n.to_string())).collect()).await.await.unwrap();
+    let received = take_settling(&mut source, 100).await;
+    assert_eq!(received[99].text(), Some("99"));
+    assert_eq!(received[0].properties().qos, Some(0));
+}

@@ -1,0 +1,191 @@
+//! The file sink.
+
+use super::options::{FileSinkOptions, Fsync, IfExists};
+use super::tail::identity;
+use crate::error::io_error;
+use crate::framing::Format;
+use crate::reader::not_open;
+use crate::writer::{Destination, LIMITS, Writer, write_all};
+use lorry_core::relay::{Batch, Context, Identity, Limits, Receipt, Sink, SinkInfo};
+use lorry_core::{Class, Error, ErrorKind, Result, async_trait};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+/// Payloads into a file, one a line; one write per batch, behind what is there.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// use lorry_core::Message;
+/// use lorry_core::relay::{Batch, Context, Sink};
+/// use lorry_net::file::{FileSink, FileSinkOptions};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("out.txt");
+/// let mut sink = FileSink::new(&path, FileSinkOptions::default());
+/// sink.open(Context::detached("filesink0")).await?;
+/// sink.send(Batch::new(vec![Message::new("one"), Message::new("two")])).await?.await.unwrap();
+/// assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+/// # Ok::<(), lorry_core::Error>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct FileSink {
+    path: PathBuf,
+    options: FileSinkOptions,
+    writer: Option<Writer>,
+    /// It was open before: it is the relay's own file by now, to be appended to.
+    known: bool,
+}
+
+impl FileSink {
+    /// A sink into this file.
+    pub fn new(path: impl Into<PathBuf>, options: FileSinkOptions) -> Self {
+        Self { path: path.into(), options, writer: None, known: false }
+    }
+}
+
+#[async_trait]
+impl Sink for FileSink {
+    fn info(&self, _: &Identity) -> SinkInfo {
+        let lost = ["address", "key", "headers", "properties", "event time"];
+        SinkInfo::new("filesink", identity(&self.path)).loses(lost)
+    }
+
+    fn limits(&self) -> Limits {
+        LIMITS
+    }
+
+    async fn open(&mut self, context: Context) -> Result<()> {
+        if context.identity.is_durable() && self.options.if_exists == IfExists::Replace {
+            return Err(Error::usage(
+                "if-exists=replace and a named relay do not go together: a restart would empty the file",
+            )
+            .with("file", self.path.display())
+            .hint("leave one of them out"));
+        }
+        let if_exists = if self.known { IfExists::Append } else { self.options.if_exists };
+        let (path, format, fsync) = (self.path.clone(), self.options.format, self.options.fsync);
+        self.writer = Some(Writer::start(format, move || Disk::open(path, if_exists, format, fsync)).await?);
+        self.known = true;
+        context.status.up();
+        Ok(())
+    }
+
+    async fn send(&mut self, batch: Batch) -> Result<Receipt> {
+        self.writer.as_ref().ok_or_else(not_open)?.send(batch).await
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        match self.writer.take() {
+            Some(writer) => writer.close().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// The open file.
+struct Disk {
+    path: PathBuf,
+    file: File,
+    fsync: Fsync,
+    /// How long the file was before a write that failed, and how much of that write got into it.
+    broken: Option<(u64, usize)>,
+}
+
+impl Disk {
+    fn open(path: PathBuf, if_exists: IfExists, format: Format, fsync: Fsync) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        options.append(true).create(true);
+        if if_exists == IfExists::Fail {
+            options.create_new(true);
+        }
+        let file = options.open(&path).map_err(|error| not_opened(&path, error))?;
+        let mut disk = Self { path, file, fsync, broken: None };
+        if disk.is_regular() {
+            match if_exists {
+                IfExists::Replace => disk.file.set_len(0).map_err(|error| disk.trouble("empty file", error))?,
+                IfExists::Append | IfExists::Fail if format != Format::Raw => disk.end_last_line()?,
+                IfExists::Append | IfExists::Fail => {}
+            }
+            disk.sync_folder()?;
+        }
+        Ok(disk)
+    }
+
+    fn is_regular(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.is_file())
+    }
+
+    /// A process that died in the middle of a write may have left half a line: the next one must not be glued to it.
+    fn end_last_line(&mut self) -> Result<()> {
+        // A file that we may write but not read is left as it is.
+        let Ok(mut reader) = File::open(&self.path) else { return Ok(()) };
+        let mut last = [0];
+        if reader.seek(SeekFrom::End(-1)).is_ok()
+            && reader.read(&mut last).is_ok_and(|count| count == 1)
+            && last != [b'\n']
+        {
+            tracing::warn!(file = %self.path.display(), "its last line has no end; beginning a new one");
+            write_all(&mut self.file, b"\n").map_err(|(_, error)| self.trouble("write file", error))?;
+        }
+        Ok(())
+    }
+
+    /// The name of a new file is on the disk only when its folder is.
+    fn sync_folder(&self) -> Result<()> {
+        if self.fsync == Fsync::Never {
+            return Ok(());
+        }
+        let folder = File::open(folder(&self.path)).and_then(|folder| folder.sync_all());
+        folder.map_err(|error| self.trouble("fsync folder", error))
+    }
+
+    fn trouble(&self, op: &'static str, error: io::Error) -> Error {
+        io_error(op, error).with("file", self.path.display())
+    }
+}
+
+impl Destination for Disk {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), (usize, Error)> {
+        let before = self.file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+        if let Err((written, error)) = write_all(&mut self.file, bytes) {
+            self.broken = before.map(|before| (before, written));
+            return Err((written, self.trouble("write file", error)));
+        }
+        match self.fsync {
+            Fsync::Never => Ok(()),
+            // After a failed fsync nobody knows what is on the disk: all of it is written again.
+            Fsync::Batch => {
+                self.file.sync_data().map_err(|error| (0, self.trouble("fsync file", error).classed(Class::Ambiguous)))
+            }
+        }
+    }
+
+    fn cut_back(&mut self, torn: usize) {
+        let Some((before, written)) = self.broken.take() else { return };
+        let end = before + written as u64;
+        // Somebody else may append to the file too: what is behind ours stays.
+        let ours = self.file.metadata().is_ok_and(|metadata| metadata.len() == end);
+        if !ours || self.file.set_len(end - torn as u64).is_err() {
+            tracing::warn!(file = %self.path.display(), "half a message stays in the file");
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn not_opened(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            Error::config(ErrorKind::NotFound, "create file", format!("the folder {:?} does not exist", folder(path)))
+                .with("file", path.display())
+        }
+        io::ErrorKind::AlreadyExists => {
+            Error::config(ErrorKind::Refused, "create file", "it exists, and if-exists=fail was asked for")
+                .with("file", path.display())
+        }
+        _ => io_error("open file", error).with("file", path.display()),
+    }
+}

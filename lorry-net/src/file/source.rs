@@ -1,0 +1,185 @@
+//! The file source.
+
+use super::options::FileSourceOptions;
+use super::tail::{Named, Tail, Then, identity};
+use crate::reader::{Portion, Reader, ReaderThread, Ready, Stamp, not_open};
+use lorry_core::relay::{
+    Context, Event, Guarantee, Identity, LaneId, LaneKey, Position, Positions, Settled, Source, SourceInfo,
+};
+use lorry_core::{Class, Error, ErrorKind, Result, async_trait};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::PathBuf;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep_until};
+
+/// Lines of a file. The position of a message is the byte offset behind its line end.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use lorry_core::relay::{Context, Event, Source};
+/// use lorry_net::file::{FileSource, FileSourceOptions};
+///
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let path = dir.path().join("in.txt");
+/// std::fs::write(&path, "one\ntwo\n").unwrap();
+/// let mut source = FileSource::new(&path, FileSourceOptions::default());
+/// source.open(Context::detached("filesrc0")).await?;
+/// assert!(matches!(source.next(256).await?, Event::LaneOpened(..)));
+/// let Event::Chunk(chunk) = source.next(256).await? else { panic!() };
+/// assert_eq!(chunk.values[1].text(), Some("two"));
+/// assert!(matches!(source.next(256).await?, Event::End));
+/// # Ok::<(), lorry_core::Error>(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct FileSource {
+    path: PathBuf,
+    options: FileSourceOptions,
+    ready: Ready,
+    state: State,
+    lanes: BTreeMap<LaneId, LaneKey>,
+    next_lane: u64,
+    /// What was settled so far, by lane: where to go on after an error.
+    settled: BTreeMap<LaneKey, Position>,
+}
+
+/// The file again, and what reading it gave.
+type Turn = (Box<Tail>, Result<(Portion, Then)>);
+
+#[derive(Debug)]
+enum State {
+    Closed,
+    /// A turn is being read: always one ahead of what is handed out.
+    Reading(JoinHandle<Turn>),
+    /// At the end of a followed file, until it is time to look again.
+    Waiting(Option<Box<Tail>>, Instant),
+    /// A pipe or a device: read by a thread that may hang.
+    Stream(ReaderThread),
+    Ended,
+}
+
+impl FileSource {
+    /// A source of this file.
+    pub fn new(path: impl Into<PathBuf>, options: FileSourceOptions) -> Self {
+        Self {
+            path: path.into(),
+            options,
+            ready: Ready::default(),
+            state: State::Closed,
+            lanes: BTreeMap::new(),
+            next_lane: 0,
+            settled: BTreeMap::new(),
+        }
+    }
+
+    /// Where to begin: what the relay knows, or what was settled since.
+    fn start(&self, context: &Context) -> Positions {
+        let unknown = context.start.iter().filter(|(key, _)| !self.settled.contains_key(key));
+        let known = self.settled.iter().map(|(key, position)| (key.clone(), *position));
+        unknown.map(|(key, position)| (key.clone(), position)).chain(known).collect()
+    }
+
+    /// Takes note of the lanes that pass by.
+    fn hand_out(&mut self, event: Result<Event>) -> Result<Event> {
+        if let Ok(Event::LaneOpened(lane, key)) = &event {
+            self.lanes.insert(*lane, key.clone());
+            self.next_lane = self.next_lane.max(lane.0 + 1);
+        }
+        event
+    }
+}
+
+fn read(mut tail: Box<Tail>) -> State {
+    State::Reading(spawn_blocking(move || {
+        let turn = tail.turn();
+        (tail, turn)
+    }))
+}
+
+#[async_trait]
+impl Source for FileSource {
+    fn info(&self, _: &Identity) -> SourceInfo {
+        let stream = std::fs::metadata(&self.path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+        let guarantee = if stream { Guarantee::BestEffort } else { Guarantee::Replayable };
+        SourceInfo::new("filesrc", identity(&self.path)).guarantee(guarantee)
+    }
+
+    async fn open(&mut self, context: Context) -> Result<()> {
+        (self.ready, self.state) = (Ready::default(), State::Closed);
+        let named = Named {
+            path: self.path.clone(),
+            options: self.options.clone(),
+            element: context.element.to_string(),
+            start: self.start(&context),
+        };
+        let lane = LaneId(self.next_lane);
+        self.next_lane += 1;
+        if named.metadata()?.is_file() {
+            let opening = spawn_blocking(move || Tail::open(named, lane));
+            let (tail, opened) = opening.await.map_err(panicked)??;
+            self.ready.push(opened);
+            self.state = read(Box::new(tail));
+        } else if self.options.follow {
+            return Err(Error::usage("option \"follow\" needs a regular file").with("file", self.path.display()));
+        } else {
+            let stamp = Stamp { address: self.path.display().to_string(), format: self.options.format };
+            let reader = Reader::new(lane, stamp, self.options.max_size.bytes(), 0);
+            let open = move || File::open(&named.path).map_err(|error| named.trouble("open file", error));
+            self.state = State::Stream(ReaderThread::start("read file", reader, open)?);
+        }
+        context.status.up();
+        Ok(())
+    }
+
+    async fn next(&mut self, limit: usize) -> Result<Event> {
+        loop {
+            if let Some(event) = self.ready.take(limit) {
+                return self.hand_out(event);
+            }
+            match &mut self.state {
+                State::Closed => return Err(not_open()),
+                State::Ended => return Ok(Event::End),
+                State::Stream(thread) => return thread.next(limit).await,
+                State::Waiting(tail, until) => {
+                    sleep_until(*until).await;
+                    self.state = tail.take().map_or(State::Closed, read);
+                }
+                State::Reading(turn) => {
+                    let (tail, turn) = turn.await.map_err(panicked)?;
+                    self.state = State::Closed;
+                    self.next_lane = self.next_lane.max(tail.lane().0 + 1);
+                    let (portion, then) = turn?;
+                    self.ready.add(portion);
+                    self.state = match then {
+                        Then::More => read(tail),
+                        Then::Wait => {
+                            let until = Instant::now() + tail.interval();
+                            State::Waiting(Some(tail), until)
+                        }
+                        Then::End => State::Ended,
+                    };
+                }
+            }
+        }
+    }
+
+    async fn settle(&mut self, settled: Vec<Settled>) -> Result<()> {
+        for settled in settled {
+            if let Settled::UpTo(lane, position) = settled
+                && let Some(key) = self.lanes.get(&lane)
+            {
+                self.settled.insert(key.clone(), position);
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        (self.ready, self.state) = (Ready::default(), State::Closed);
+        Ok(())
+    }
+}
+
+fn panicked(error: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Panic, Class::Config, "read file", error)
+}

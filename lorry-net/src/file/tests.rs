@@ -1,0 +1,319 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+use super::*;
+use lorry_core::registry::{Registry, Size};
+use lorry_core::relay::{
+    Batch, Chunk, Context, Event, Guarantee, Identity, LaneId, LaneKey, Position, Settled, Sink, Source,
+};
+use lorry_core::{Class, ErrorKind, Message, Result};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+fn append(path: &Path, text: &str) {
+    OpenOptions::new().append(true).create(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+fn followed() -> FileSourceOptions {
+    FileSourceOptions { follow: true, ..FileSourceOptions::default() }
+}
+
+async fn opened(path: &Path, options: FileSourceOptions) -> FileSource {
+    let mut source = FileSource::new(path, options);
+    source.open(Context::detached("filesrc0")).await.unwrap();
+    source
+}
+
+async fn lane(source: &mut FileSource) -> (LaneId, LaneKey) {
+    match source.next(256).await.unwrap() {
+        Event::LaneOpened(lane, key) => (lane, key),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn chunk(source: &mut FileSource, limit: usize) -> Option<Chunk> {
+    match source.next(limit).await.unwrap() {
+        Event::Chunk(chunk) => Some(chunk),
+        Event::End => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn texts(chunk: &Chunk) -> Vec<String> {
+    chunk.values.iter().map(|message| message.text().unwrap().to_owned()).collect()
+}
+
+async fn rest(source: &mut FileSource, limit: usize) -> Vec<(String, u64)> {
+    let mut lines = Vec::new();
+    while let Some(chunk) = chunk(source, limit).await {
+        assert!(chunk.values.len() <= limit);
+        lines.extend(texts(&chunk).into_iter().enumerate().map(|(index, text)| (text, chunk.at.position(index).0)));
+    }
+    lines
+}
+
+#[tokio::test]
+async fn positions_lie_behind_the_lines_whatever_the_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.txt");
+    let expected: Vec<_> = (0..20_000).map(|n| format!("line {n} {}", "x".repeat(n % 50))).collect();
+    fs::write(&path, expected.join("\n")).unwrap();
+    for limit in [1, 7, 256, 10_000] {
+        let mut source = opened(&path, FileSourceOptions::default()).await;
+        lane(&mut source).await;
+        let lines = rest(&mut source, limit).await;
+        let mut end = 0;
+        for ((text, position), expected) in lines.iter().zip(&expected) {
+            end += expected.len() as u64 + 1;
+            assert_eq!((text, *position), (expected, end.min(fs::metadata(&path).unwrap().len())));
+        }
+        assert_eq!(lines.len(), expected.len());
+    }
+}
+
+#[tokio::test]
+async fn resumes_behind_a_settled_position() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.txt");
+    fs::write(&path, "one\ntwo\nthree\n").unwrap();
+    let mut source = opened(&path, FileSourceOptions::default()).await;
+    let (id, key) = lane(&mut source).await;
+    assert_eq!(texts(&chunk(&mut source, 2).await.unwrap()), ["one", "two"]);
+    source.settle(vec![Settled::UpTo(id, Position(4))]).await.unwrap();
+
+    // The same source, opened again after an error.
+    source.open(Context::detached("filesrc0")).await.unwrap();
+    let (again, same) = lane(&mut source).await;
+    assert!(again != id && same == key);
+    assert_eq!(rest(&mut source, 256).await, [("two".into(), 8), ("three".into(), 14)]);
+
+    // Another process.
+    let mut context = Context::detached("filesrc0");
+    context.start = [(key, Position(8))].into_iter().collect();
+    let mut source = FileSource::new(&path, FileSourceOptions::default());
+    source.open(context).await.unwrap();
+    lane(&mut source).await;
+    assert_eq!(rest(&mut source, 256).await, [("three".into(), 14)]);
+}
+
+#[tokio::test]
+async fn a_file_shorter_than_its_position_begins_anew_under_another_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.txt");
+    fs::write(&path, "new\n").unwrap();
+    let mut source = opened(&path, FileSourceOptions::default()).await;
+    let (_, key) = lane(&mut source).await;
+    let mut context = Context::detached("filesrc0");
+    context.start = [(key.clone(), Position(400))].into_iter().collect();
+    source.open(context).await.unwrap();
+    let (_, second) = lane(&mut source).await;
+    assert_ne!(second, key);
+    assert_eq!(rest(&mut source, 256).await, [("new".into(), 4)]);
+    // And again: the second generation's position is taken up.
+    let mut context = Context::detached("filesrc0");
+    context.start = [(key, Position(400)), (second.clone(), Position(4))].into_iter().collect();
+    source.open(context).await.unwrap();
+    assert_eq!(lane(&mut source).await.1, second);
+    assert_eq!(rest(&mut source, 256).await, []);
+}
+
+#[tokio::test]
+async fn a_line_too_long_is_refused_and_the_stream_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.txt");
+    fs::write(&path, format!("a\n{}\nb\n", "x".repeat(1_000_000))).unwrap();
+    let mut source = opened(&path, FileSourceOptions { max_size: Size(1_000), ..FileSourceOptions::default() }).await;
+    lane(&mut source).await;
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["a"]);
+    let error = source.next(256).await.unwrap_err();
+    assert_eq!((error.class(), error.kind()), (Class::Data, ErrorKind::TooLarge));
+    assert!(error.to_string().contains("offset: 2"), "{error}");
+    assert_eq!(rest(&mut source, 256).await, [("b".into(), 1_000_005)]);
+}
+
+#[tokio::test]
+async fn json_lines_are_stamped_and_raw_keeps_every_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.txt");
+    fs::write(&path, b"{}\r\n\xff\n").unwrap();
+    let mut source =
+        opened(&path, FileSourceOptions { format: crate::Format::Json, ..FileSourceOptions::default() }).await;
+    lane(&mut source).await;
+    let got = chunk(&mut source, 256).await.unwrap();
+    assert_eq!(got.values[0].properties().content_type.as_deref(), Some("application/json"));
+    assert_eq!((got.values[0].bytes(), got.values[1].bytes()), (b"{}".as_slice(), b"\xff".as_slice()));
+    assert_eq!(got.values[0].address.as_str(), path.to_str().unwrap());
+    let mut source =
+        opened(&path, FileSourceOptions { format: crate::Format::Raw, ..FileSourceOptions::default() }).await;
+    lane(&mut source).await;
+    assert_eq!(chunk(&mut source, 256).await.unwrap().values[0].bytes(), b"{}\r\n\xff\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn following_on_virtual_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    fs::write(&path, "one\nunfin").unwrap();
+    let mut source = opened(&path, followed()).await;
+    lane(&mut source).await;
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["one"]);
+    // Nothing comes, however often it looks, and nothing is lost by cancelling.
+    for _ in 0..10 {
+        assert!(timeout(Duration::from_millis(333), source.next(256)).await.is_err());
+    }
+    append(&path, "ished\ntwo\n");
+    let began = Instant::now();
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["unfinished", "two"]);
+    assert!(began.elapsed() <= Duration::from_millis(251));
+}
+
+#[tokio::test(start_paused = true)]
+async fn following_through_rotation() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("in.log"), dir.path().join("in.log.1"));
+    fs::write(&path, "one\n").unwrap();
+    let mut source = opened(&path, followed()).await;
+    let first = lane(&mut source).await;
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["one"]);
+    assert!(timeout(Duration::from_secs(1), source.next(256)).await.is_err());
+    // Written behind our back just before the rename; the last line has no end.
+    append(&path, "two\nlast");
+    fs::rename(&path, &old).unwrap();
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["two"]);
+    assert!(timeout(Duration::from_secs(1), source.next(256)).await.is_err(), "the new file is not there yet");
+    fs::write(&path, "three\n").unwrap();
+    let tail = chunk(&mut source, 256).await.unwrap();
+    assert_eq!((texts(&tail), tail.lane, tail.at.position(0)), (vec!["last".to_owned()], first.0, Position(12)));
+    let second = lane(&mut source).await;
+    assert!(second.0 > first.0 && second.1 != first.1);
+    let got = chunk(&mut source, 256).await.unwrap();
+    assert_eq!((texts(&got), got.lane, got.at.position(0)), (vec!["three".to_owned()], second.0, Position(6)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn following_through_truncation() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    fs::write(&path, "one\ntwo\n").unwrap();
+    let mut source = opened(&path, followed()).await;
+    let first = lane(&mut source).await;
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["one", "two"]);
+    assert!(timeout(Duration::from_secs(1), source.next(256)).await.is_err());
+    fs::write(&path, "new\n").unwrap();
+    let second = lane(&mut source).await;
+    assert!(second.0 > first.0 && second.1 != first.1);
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["new"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_named() {
+    let mut source = FileSource::new("/nonexistent/in.txt", FileSourceOptions::default());
+    let error = source.open(Context::detached("filesrc0")).await.unwrap_err();
+    assert_eq!((error.class(), error.kind()), (Class::Config, ErrorKind::NotFound));
+    assert!(error.to_string().contains("/nonexistent/in.txt"), "{error}");
+    let dir = tempfile::tempdir().unwrap();
+    let error =
+        FileSource::new(dir.path(), FileSourceOptions::default()).open(Context::detached("f")).await.unwrap_err();
+    assert_eq!(error.class(), Class::Config);
+    let error = FileSink::new("/nonexistent/out.txt", FileSinkOptions::default())
+        .open(Context::detached("f"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.class(), Class::Config);
+    assert!(error.to_string().contains("\"/nonexistent\" does not exist"), "{error}");
+}
+
+#[test]
+fn addresses() {
+    let path = |text: &str| path(&Uri::parse(text).unwrap()).map(|path| path.display().to_string());
+    assert_eq!(path("file:///a/b%20c.txt").unwrap(), "/a/b c.txt");
+    assert_eq!(path("file://localhost/a").unwrap(), "/a");
+    assert_eq!(path("file:rel/x.txt").unwrap(), "rel/x.txt");
+    assert_eq!(path("file:/abs?follow=true").unwrap(), "/abs");
+    assert!(path("file://rel/x").unwrap_err().to_string().contains("file:rel/x"));
+    assert!(path("file:").is_err() && path("file://").is_err());
+    let mut registry = Registry::new();
+    crate::register(&mut registry);
+    let sink = |uri: &str| registry.sink(uri).err().map(|error| error.to_string());
+    assert_eq!(sink("file:///tmp/x?if_exists=append&fsync=batch"), None);
+    assert!(sink("file:///tmp/x?if-exists=apend").unwrap().contains("did you mean \"append\""));
+    assert!(sink("file:///tmp/x?format=csv").unwrap().contains("lines, json, raw"));
+    assert!(sink("file:///tmp/{{ topic }}").unwrap().contains("template"));
+    let named = registry.make_named("filesink", &[("location".into(), "/tmp/a b?.txt".into())]).unwrap();
+    let lorry_core::registry::Element::Sink(sink) = named else { panic!() };
+    assert_eq!(sink.info(&Identity::default()).identity, "/tmp/a b?.txt");
+}
+
+async fn send(sink: &mut FileSink, texts: &[&str]) -> Result<(), lorry_core::relay::Failures> {
+    let messages = texts.iter().map(|text| Message::new((*text).to_owned())).collect();
+    sink.send(Batch::new(messages)).await.unwrap().await
+}
+
+#[tokio::test]
+async fn appending_replacing_refusing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.txt");
+    let options = |if_exists| FileSinkOptions { if_exists, fsync: Fsync::Batch, ..FileSinkOptions::default() };
+    // A line that somebody left unfinished is not glued to ours.
+    fs::write(&path, "torn").unwrap();
+    let mut sink = FileSink::new(&path, options(IfExists::Append));
+    sink.open(Context::detached("s")).await.unwrap();
+    send(&mut sink, &["a", "b\nc"]).await.unwrap();
+    sink.close().await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "torn\na\nb\nc\n");
+
+    let mut sink = FileSink::new(&path, options(IfExists::Fail));
+    assert_eq!(sink.open(Context::detached("s")).await.unwrap_err().class(), Class::Config);
+    fs::remove_file(&path).unwrap();
+    sink.open(Context::detached("s")).await.unwrap();
+    send(&mut sink, &["mine"]).await.unwrap();
+    sink.open(Context::detached("s")).await.expect("its own file, opened again");
+
+    let mut sink = FileSink::new(&path, options(IfExists::Replace));
+    sink.open(Context::detached("s")).await.unwrap();
+    send(&mut sink, &["new"]).await.unwrap();
+    sink.open(Context::detached("s")).await.unwrap();
+    send(&mut sink, &["kept"]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new\nkept\n");
+    let mut context = Context::detached("s");
+    context.identity.name = Some("weather".into());
+    assert_eq!(
+        FileSink::new(&path, options(IfExists::Replace)).open(context).await.unwrap_err().kind(),
+        ErrorKind::Usage
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), "new\nkept\n");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_full_disk_is_transient() {
+    let mut sink = FileSink::new("/dev/full", FileSinkOptions::default());
+    sink.open(Context::detached("s")).await.unwrap();
+    let failures = send(&mut sink, &["a", "b"]).await.unwrap_err().into_vec();
+    assert_eq!(failures.len(), 2);
+    assert_eq!(failures[0].error.class(), Class::Transient);
+    assert!(failures[0].error.to_string().contains("/dev/full"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_pipe_is_read_and_written_and_best_effort() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let mut source = opened(&path, FileSourceOptions::default()).await;
+    assert_eq!(source.info(&Identity::default()).guarantee, Guarantee::BestEffort);
+    let mut sink = FileSink::new(&path, FileSinkOptions::default());
+    sink.open(Context::detached("s")).await.unwrap();
+    send(&mut sink, &["a", "b"]).await.unwrap();
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["a", "b"]);
+    sink.close().await.unwrap();
+    assert!(chunk(&mut source, 256).await.is_none());
+    assert!(opened_following_fails(&path).await);
+}
+
+#[cfg(unix)]
+async fn opened_following_fails(path: &Path) -> bool {
+    FileSource::new(path, followed()).open(Context::detached("f")).await.is_err()
+}

@@ -1,0 +1,233 @@
+//! From bytes to chunks of messages: the part that all line sources share.
+
+use crate::error::{io_error, too_long};
+use crate::framing::{Format, Framer};
+use bytes::Bytes;
+use lorry_core::relay::{Chunk, Event, LaneId, Position};
+use lorry_core::{Address, Error, Message, Meta, Result};
+use std::collections::VecDeque;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// Messages in one chunk: what the runtime asks for at most.
+const CHUNK: usize = 256;
+
+/// Chunks in one turn, so that a buffer full of empty lines does not become a hundred thousand messages at once.
+const CHUNKS: usize = 16;
+
+/// What all messages of a stream have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamp {
+    pub(crate) address: String,
+    pub(crate) format: Format,
+}
+
+/// What one turn of reading brought.
+#[derive(Debug, Default)]
+pub(crate) struct Portion {
+    pub(crate) ready: VecDeque<Result<Event>>,
+    /// The stream gave nothing more.
+    pub(crate) ended: bool,
+}
+
+/// Reads a stream in turns and cuts it into chunks.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) lane: LaneId,
+    pub(crate) framer: Framer,
+    stamp: Stamp,
+    max: usize,
+}
+
+impl Reader {
+    /// For a stream read from this offset.
+    pub(crate) fn new(lane: LaneId, stamp: Stamp, max: usize, offset: u64) -> Self {
+        Self { lane, framer: Framer::new(stamp.format, max, offset), stamp, max }
+    }
+
+    /// The same for the next lane, from the beginning of a stream.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(LaneId(self.lane.0 + 1), self.stamp.clone(), self.max, 0)
+    }
+
+    /// Cuts what was read, and reads if that gives nothing: until there is at least one message, or the stream gives no more.
+    pub(crate) fn turn(&mut self, from: &mut impl Read) -> io::Result<Portion> {
+        let mut portion = Portion::default();
+        loop {
+            for _ in 0..CHUNKS {
+                if !self.cut(&mut portion) {
+                    break;
+                }
+            }
+            if !portion.ready.is_empty() {
+                return Ok(portion);
+            }
+            match read(from, self.framer.space())? {
+                0 => {
+                    portion.ended = true;
+                    return Ok(portion);
+                }
+                count => self.framer.filled(count),
+            }
+        }
+    }
+
+    /// What stands unterminated at the end of the stream.
+    pub(crate) fn finish(&mut self, portion: &mut Portion) {
+        match self.framer.finish() {
+            Ok(None) => {}
+            Ok(Some((rest, end))) => {
+                let message = Message { payload: Some(rest), ..self.template() };
+                portion.ready.push_back(Ok(Event::Chunk(Chunk::positioned(
+                    self.lane,
+                    vec![message],
+                    vec![Position(end)],
+                ))));
+            }
+            Err(error) => portion.ready.push_back(Err(too_long(error.offset, self.max))),
+        }
+    }
+
+    fn cut(&mut self, portion: &mut Portion) -> bool {
+        let template = self.template();
+        let (mut values, mut positions) = (Vec::with_capacity(CHUNK), Vec::with_capacity(CHUNK));
+        let cut = self.framer.cut(CHUNK, |payload: Bytes, end| {
+            values.push(Message { payload: Some(payload), ..template.clone() });
+            positions.push(Position(end));
+        });
+        match cut {
+            Ok(0) => return false,
+            Ok(_) => portion.ready.push_back(Ok(Event::Chunk(Chunk::positioned(self.lane, values, positions)))),
+            Err(error) => portion.ready.push_back(Err(too_long(error.offset, self.max))),
+        }
+        true
+    }
+
+    /// Made anew for each chunk: the reference counts of address and metadata are then not fought over with the threads on which
+    /// earlier chunks are dropped.
+    fn template(&self) -> Message {
+        let meta = (self.stamp.format == Format::Json).then(|| {
+            let mut meta = Meta::default();
+            meta.properties.content_type = Some("application/json".into());
+            Arc::new(meta)
+        });
+        Message { address: Address::from(self.stamp.address.as_str()), meta, ..Message::default() }
+    }
+}
+
+/// Hands out chunks no longer than asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Ready {
+    queue: VecDeque<Result<Event>>,
+    /// What is left of a chunk that was longer than the limit.
+    rest: Option<(LaneId, std::vec::IntoIter<Message>, std::vec::IntoIter<Position>)>,
+}
+
+impl Ready {
+    /// More to hand out.
+    pub(crate) fn add(&mut self, portion: Portion) {
+        self.queue.extend(portion.ready);
+    }
+
+    /// One event of them, not an error.
+    pub(crate) fn push(&mut self, event: Event) {
+        self.queue.push_back(Ok(event));
+    }
+
+    /// The next event; a chunk of at most `limit` messages.
+    pub(crate) fn take(&mut self, limit: usize) -> Option<Result<Event>> {
+        if self.rest.is_none() {
+            match self.queue.pop_front()? {
+                Ok(Event::Chunk(chunk)) if chunk.values.len() > limit => {
+                    let positions = match chunk.at {
+                        lorry_core::relay::At::Each(positions) => positions,
+                        lorry_core::relay::At::From(first) => {
+                            (first.0..).take(chunk.values.len()).map(Position).collect()
+                        }
+                    };
+                    self.rest = Some((chunk.lane, chunk.values.into_iter(), positions.into_iter()));
+                }
+                other => return Some(other),
+            }
+        }
+        let (lane, values, positions) = self.rest.as_mut()?;
+        let chunk = Chunk::positioned(*lane, values.take(limit).collect(), positions.take(limit).collect());
+        if values.len() == 0 {
+            self.rest = None;
+        }
+        Some(Ok(Event::Chunk(chunk)))
+    }
+}
+
+/// A stream that is read by a thread of its own: standard input, a pipe, a device. A read that never returns keeps neither the
+/// runtime nor the process from ending, since nobody waits for the thread.
+#[derive(Debug)]
+pub(crate) struct ReaderThread {
+    portions: mpsc::Receiver<Result<Portion>>,
+    ready: Ready,
+}
+
+impl ReaderThread {
+    /// Starts to read what `open` opens, on the thread. `op` names the reading in errors.
+    pub(crate) fn start<R: Read>(
+        op: &'static str,
+        mut reader: Reader,
+        open: impl FnOnce() -> Result<R> + Send + 'static,
+    ) -> Result<Self> {
+        // One portion waits while the next is read: enough to overlap, little to lose.
+        let (sender, portions) = mpsc::channel(1);
+        let read = move || {
+            let mut from = match open() {
+                Ok(from) => from,
+                Err(error) => return drop(sender.blocking_send(Err(error))),
+            };
+            loop {
+                let portion = reader.turn(&mut from).map_err(|error| io_error(op, error)).map(|mut portion| {
+                    if portion.ended {
+                        reader.finish(&mut portion);
+                    }
+                    portion
+                });
+                let last = portion.as_ref().map_or(true, |portion| portion.ended);
+                if sender.blocking_send(portion).is_err() || last {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("lorry-read".to_owned()).spawn(read);
+        thread.map_err(|error| io_error("start a thread", error))?;
+        Ok(Self { portions, ready: Ready::default() })
+    }
+
+    /// The next event; [`Event::End`] at the end. Cancel-safe.
+    pub(crate) async fn next(&mut self, limit: usize) -> Result<Event> {
+        loop {
+            if let Some(event) = self.ready.take(limit) {
+                return event;
+            }
+            match self.portions.recv().await {
+                Some(portion) => self.ready.add(portion?),
+                None => return Ok(Event::End),
+            }
+        }
+    }
+}
+
+/// Reads once, whatever interrupts.
+fn read(from: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match from.read(into) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            // Whoever gave us the descriptor set it so; there is nothing to wait on, and little to come.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(10)),
+            other => return other,
+        }
+    }
+}
+
+/// The reason a reading element gives when `next` was called on what is not open.
+pub(crate) fn not_open() -> Error {
+    Error::new(lorry_core::ErrorKind::Closed, lorry_core::Class::Config, "", "the element is not open")
+}
