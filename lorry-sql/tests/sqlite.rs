@@ -416,7 +416,7 @@ async fn two_sinks_widen_one_table_at_once() {
     }
     tasks.join_all().await;
     assert_eq!(folder.texts("SELECT count(*) || ' ' || count(k19) FROM t"), ["80 4"]);
-    assert_eq!(folder.texts("SELECT count(*) FROM pragma_table_info('t')"), ["20"]);
+    assert_eq!(folder.texts("SELECT count(*) FROM pragma_table_info('t')"), ["13"]);
 }
 
 #[tokio::test]
@@ -471,4 +471,25 @@ async fn a_template_makes_the_table_of_each_message() {
     assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [4, 6]);
     assert_eq!(folder.texts("SELECT count(*) FROM a"), ["5"]);
     assert!(SqlSink::new(folder.address("{{ nothing }}")).open(drop_policy()).await.is_err());
+}
+
+#[tokio::test]
+async fn batches_that_would_fill_the_memory_are_written_in_parts() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (a INTEGER CHECK (a <> 13), b INTEGER)");
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    // 200,000 rows of two columns each: more than two million cells in all.
+    let many = format!("[{}{{\"a\":1,\"b\":2}}]", "{},".repeat(199_999));
+    let payloads = |bad: &str| (0..8).map(|i| if i == 6 { bad.to_owned() } else { many.clone() }).collect::<Vec<_>>();
+    deliver(&mut sink, batch(payloads("[]"))).await.unwrap();
+    assert_eq!(folder.texts("SELECT count(*) || ' ' || count(a) FROM t"), ["1400000 7"]);
+    let failures = deliver(&mut sink, batch(payloads(r#"{"a": 13}"#))).await.unwrap_err();
+    assert_eq!(
+        failures.iter().map(|failure| (failure.index, failure.error.class())).collect::<Vec<_>>(),
+        [(6, Class::Data), (7, Class::Transient)]
+    );
+    assert_eq!(folder.texts("SELECT count(a) FROM t"), ["13"]);
+    let huge = format!("[{}{{\"a\":1}}]", "{},".repeat(4_300_000));
+    let failures = deliver(&mut sink, batch([huge])).await.unwrap_err();
+    assert!(failures[0].error.to_string().contains("too many"), "{}", failures[0].error);
 }
