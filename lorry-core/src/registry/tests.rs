@@ -39,7 +39,9 @@ fn braces_protect_their_content() {
 
 #[test]
 fn no_error_repeats_a_password() {
-    for text in ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "mqtt://host:99/?password=hunter2&x=%ff"] {
+    for text in
+        ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "mqtt://host:99/?password=hunter2&x=%ff"]
+    {
         assert!(!refuse(text).contains("hunter2"), "{}", refuse(text));
     }
     let shown = redact("relay mqtt://joe:n@sty/hunter2@host/a password=\"hunter2 x\" ! b");

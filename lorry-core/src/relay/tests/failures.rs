@@ -199,3 +199,14 @@ async fn a_message_that_the_source_cannot_hand_over_follows_the_policy() {
     assert_eq!(relay.run().await.unwrap().delivered, 20);
     assert_eq!(log.lock().unwrap().opened, 1, "it stays open");
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_sink_is_closed_when_its_source_fails() {
+    let mut source = Numbers::to(5);
+    source.trips.push_back((5, crate::Error::config(ErrorKind::Closed, "read", "it is gone")));
+    let sink = Keep::new();
+    let log = sink.log.clone();
+    let report = Relay::new([Stream::from_source(source).to(sink)]).spawn().wait().await;
+    assert_eq!(report.error.unwrap().kind(), ErrorKind::Closed);
+    assert!(log.lock().unwrap().closed);
+}
