@@ -5,6 +5,7 @@
 mod client;
 pub mod codec;
 mod error;
+pub mod listener;
 mod mapping;
 mod options;
 pub mod packet;
@@ -13,6 +14,7 @@ mod sink;
 mod source;
 pub mod topic;
 
+pub use listener::{ListenerOptions, MqttListenOptions, MqttListenSource};
 pub use options::{ClientOptions, MqttOptions, Protocol, Retain, SinkOptions, SourceOptions};
 pub use sink::MqttSink;
 pub use source::MqttSource;
@@ -20,7 +22,7 @@ pub use source::MqttSource;
 use lorry_core::registry::{ElementSpec, Login, Registry};
 use lorry_core::tls::TlsOptions;
 
-/// Adds `mqttsrc` and `mqttsink` for the schemes `mqtt` and `mqtts`.
+/// Adds `mqttsrc` and `mqttsink` for the schemes `mqtt` and `mqtts`, and `mqttlistensrc` for `mqtt+listen` and `mqtts+listen`.
 ///
 /// ```
 /// let mut registry = lorry_core::registry::Registry::new();
@@ -42,6 +44,7 @@ pub fn register(registry: &mut Registry) {
             .options::<Login>()
             .options::<TlsOptions>(),
     );
+    registry.add(listener::spec());
     let sink = ElementSpec::sink("mqttsink", |args| {
         MqttOptions::take_sink(args).map(|options| Box::new(MqttSink::new(options)) as _)
     });

@@ -25,5 +25,7 @@ pub fn registry_with_defaults() -> Registry {
     lorry_mqtt::register(&mut registry);
     #[cfg(feature = "net")]
     lorry_net::register(&mut registry);
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    lorry_sql::register(&mut registry);
     registry
 }

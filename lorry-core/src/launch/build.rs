@@ -103,21 +103,21 @@ impl<'a> Build<'a> {
         let last = chain.nodes.len() - 1;
         let one = |(place, node): (usize, &'a Node)| match &node.item {
             Item::Url(url) => {
-                self.from_url(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source })
+                self.url_end(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source })
             }
-            Item::Element(element) => self.from_element(node, element),
+            Item::Element(element) => self.written_element(node, element),
             Item::Bin(_) | Item::Reference(_) => Err(not_linear("a reference", node)),
         };
         chain.nodes.iter().enumerate().map(one).collect()
     }
 
-    fn from_url(&self, node: &'a Node, url: &str, role: Role) -> Result<Made<'a>, Fault> {
+    fn url_end(&self, node: &'a Node, url: &str, role: Role) -> Result<Made<'a>, Fault> {
         let element =
             self.registry.make_from_uri(url, role).map_err(|error| Fault::new(error.to_string(), node.span.clone()))?;
         Ok(Made { element, kind: "", name: None, node })
     }
 
-    fn from_element(&self, node: &'a Node, written: &'a Written) -> Result<Made<'a>, Fault> {
+    fn written_element(&self, node: &'a Node, written: &'a Written) -> Result<Made<'a>, Fault> {
         let mut properties: Vec<(String, String)> = Vec::new();
         for property in written.properties.iter().filter(|property| property.name != "name") {
             let name = property.name.to_ascii_lowercase().replace('_', "-");
@@ -154,7 +154,7 @@ impl<'a> Build<'a> {
             end = next.node;
             match next.element {
                 Element::Operator(operator) => {
-                    stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named)
+                    stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named);
                 }
                 Element::Sink(sink) => {
                     return match made.next() {
@@ -206,7 +206,10 @@ fn linear(chain: &Chain) -> Result<(), Fault> {
         match &node.item {
             Item::Bin(_) => return Err(not_linear("a bin", node)),
             Item::Reference(_) => return Err(not_linear("a reference", node)),
-            _ if !node.into.is_empty() || !node.from.is_empty() => return Err(not_linear("a pad", node)),
+            // `.sink` and `.src` are the pads that every element of a chain has.
+            _ if node.into.iter().any(|pad| pad != "sink") || node.from.iter().any(|pad| pad != "src") => {
+                return Err(not_linear("a pad of this name", node));
+            }
             _ => {}
         }
     }

@@ -268,9 +268,9 @@ proptest! {
         rest in prop::sample::select(vec!["", " ! !", " ! nullsink", " unknown=1 ! x", " )", " ! \"", " location=mqtt://h/a ! b"]),
         port in prop::sample::select(vec!["", ":1883", ":99999", ":x"]),
     ) {
+        // A space or a quote ends a plain property: what follows is no password to anybody.
+        let middle = if property { middle.replace([' ', '"', '\''], "") } else { middle };
         let password = format!("{head}{middle}{tail}");
-        // Unquoted, a space ends a plain property: what follows is no password to anybody.
-        prop_assume!(!property || !(middle.contains([' ', '!', '"', '\''])));
         let text = if property {
             format!("mqttsrc password={quote}{password}{quote} location=mqtt://host{port}/a{rest}")
         } else {

@@ -225,7 +225,12 @@ impl Given1 {
 
     fn parsed<N: std::str::FromStr>(self, what: &str) -> Result<N, Wrong> {
         let text = self.one()?;
-        text.trim().parse().map_err(|_| de::Error::custom(format!("{text:?} is not {what}")))
+        let wrong = || de::Error::custom(format!("{text:?} is not {what}"));
+        // Whole numbers may be hexadecimal, as GStreamer has it.
+        match text.trim().strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16)) {
+            Some(number) => number.map_err(|_| wrong())?.to_string().parse().map_err(|_| wrong()),
+            None => text.trim().parse().map_err(|_| wrong()),
+        }
     }
 }
 

@@ -68,6 +68,24 @@ fn repeated_options_need_a_list() {
 }
 
 #[test]
+fn whole_numbers_may_be_hexadecimal() {
+    #[derive(Debug, Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Number {
+        n: i32,
+    }
+    let take = |text: &str| {
+        let mut options = Options::new("x");
+        options.push("n", Some(text));
+        options.take::<Number>().map(|number| number.n)
+    };
+    assert_eq!(take("0x10").unwrap(), 16);
+    for wrong in ["0x", "0xg", "0x+1", "-0x1", "0xffffffff", "0x1.0"] {
+        assert!(take(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+    }
+}
+
+#[test]
 fn a_text_that_is_no_percent_encoding_is_kept_where_there_is_no_authority() {
     let uri = Uri::parse("exec:date +%Ec?x=%ff").unwrap();
     assert_eq!((uri.rest(), uri.path()), ("date +%Ec?x=%ff", "date +%Ec"));

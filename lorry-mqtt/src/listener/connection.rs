@@ -1,12 +1,12 @@
 //! One device, from CONNACK until all it sent has been delivered.
 
 use super::arrivals::Arrivals;
-use super::handshake::{ALIASES, Guest};
+use super::handshake::Guest;
 use super::hub::{Delivery, Hub, Order};
 use super::wire::{Appetite, Stream, hang_up, write, write_out};
 use crate::codec::{self, Malformed};
 use crate::mapping::Inbound;
-use crate::packet::{Ack, Disconnect, Packet, Publish, PublishProperties, Qos, Reason, SubAck, Text, Version, Will};
+use crate::packet::{Disconnect, Packet, Publish, PublishProperties, Reason, Text, Version, Will};
 use bytes::BytesMut;
 use lorry_core::Message;
 use std::collections::HashMap;
@@ -15,18 +15,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Messages handed over at once.
-const CHUNK: usize = 256;
-/// Unwritten acknowledgements of a device that does not read: beyond it, it is not read from either.
-const OUT_MAX: usize = 64 << 10;
-/// Packets above this size need room in the budget before they are read.
-const LARGE: usize = 64 << 10;
 /// How long a device may stand still in the middle of a packet, or not take what it is sent.
 const STUCK: Duration = Duration::from_secs(60);
 
 /// How a connection ended.
 #[derive(Debug)]
-enum Ending {
+pub(super) enum Ending {
     /// DISCONNECT came; with 0x04 the will is to be published all the same.
     Goodbye { with_will: bool },
     /// The socket is gone.
@@ -44,25 +38,25 @@ impl From<Malformed> for Ending {
 }
 
 pub(super) struct Connection {
-    hub: Arc<Hub>,
-    guest: Guest,
-    arrivals: Arrivals,
-    out: BytesMut,
+    pub(super) hub: Arc<Hub>,
+    pub(super) guest: Guest,
+    pub(super) arrivals: Arrivals,
+    pub(super) out: BytesMut,
     unflushed: bool,
-    inbound: Inbound,
-    aliases: HashMap<u16, Text>,
+    pub(super) inbound: Inbound,
+    pub(super) aliases: HashMap<u16, Text>,
     /// Messages that are about to be handed over, and the position of the first.
-    batch: Vec<Message>,
-    batch_first: u64,
+    pub(super) batch: Vec<Message>,
+    pub(super) batch_first: u64,
     /// Room taken for a large packet that is being read.
-    reserved: usize,
+    pub(super) reserved: usize,
     /// Nothing is read: too much is on its way.
-    paused: bool,
-    freed: watch::Receiver<()>,
-    heard: Instant,
+    pub(super) paused: bool,
+    pub(super) freed: watch::Receiver<()>,
+    pub(super) heard: Instant,
     /// Since when there is something that the device does not take.
     unwritten: Option<Instant>,
-    has_refused: bool,
+    pub(super) has_refused: bool,
 }
 
 impl Connection {
@@ -168,154 +162,13 @@ impl Connection {
     }
 
     /// Writes the acknowledgements that are due.
-    fn acknowledge(&mut self) {
+    pub(super) fn acknowledge(&mut self) {
         let (version, out) = (self.guest.version, &mut self.out);
         // Every packet id came from the device and is not 0, so an acknowledgement can always be written.
         let freed = self.arrivals.drain(|ack| {
             let _ = codec::encode(version, &Packet::PubAck(ack), out);
         });
         self.hub.budget.give_back(freed);
-    }
-
-    /// Takes packets out of what was read, until it is empty or too much is on its way.
-    fn digest(&mut self) -> Result<(), Ending> {
-        loop {
-            self.freed.mark_unchanged();
-            let is_publish = self.guest.inbox.first().is_some_and(|first| first >> 4 == 3);
-            let is_full = self.arrivals.len() >= usize::from(self.hub.window)
-                || (self.reserved == 0 && !self.hub.budget.has_room());
-            // A device that keeps to its window is heard further: it pings.
-            let paused = self.out.len() > OUT_MAX || (is_publish && is_full);
-            self.set_paused(paused);
-            if paused {
-                return Ok(());
-            }
-            match codec::decode(self.guest.version, &mut self.guest.inbox, self.hub.max_packet)? {
-                Some(packet) => {
-                    self.hub.budget.give_back(std::mem::take(&mut self.reserved));
-                    self.received(packet)?;
-                }
-                None => {
-                    self.make_room()?;
-                    return Ok(());
-                }
-            }
-        }
-    }
-
-    /// A large packet is read when there is room for all of it.
-    fn make_room(&mut self) -> Result<(), Ending> {
-        let len = codec::frame_len(self.guest.version, &self.guest.inbox, self.hub.max_packet)?;
-        let Some(len) = len.filter(|len| *len > LARGE && self.reserved == 0) else { return Ok(()) };
-        if self.hub.budget.try_take(len) {
-            self.reserved = len;
-            self.guest.inbox.reserve(len - self.guest.inbox.len());
-        } else {
-            self.set_paused(true);
-        }
-        Ok(())
-    }
-
-    fn set_paused(&mut self, paused: bool) {
-        if self.paused && !paused {
-            // What the device said meanwhile could not be heard.
-            self.heard = Instant::now();
-        }
-        self.paused = paused;
-    }
-
-    fn received(&mut self, packet: Packet) -> Result<(), Ending> {
-        let version = self.guest.version;
-        let answer = match packet {
-            Packet::Publish(publish) => return self.published(publish),
-            Packet::PingReq => Packet::PingResp,
-            Packet::Subscribe(subscribe) => {
-                // 3.1.1 has one way to say no.
-                let reason = if version == Version::V4 { Reason::UNSPECIFIED } else { Reason::NOT_AUTHORIZED };
-                let reasons = vec![reason; subscribe.filters.len()];
-                self.note_once("it asked for a subscription; a listener only takes messages");
-                Packet::SubAck(SubAck { packet_id: subscribe.packet_id, reasons, details: None })
-            }
-            Packet::Unsubscribe(unsubscribe) => {
-                let reasons = vec![Reason::NO_SUBSCRIPTION_EXISTED; unsubscribe.filters.len()];
-                Packet::UnsubAck(SubAck { packet_id: unsubscribe.packet_id, reasons, details: None })
-            }
-            // Left over from a session with another server: it may be done with it.
-            Packet::PubRel(ack) => Packet::PubComp(Ack::with_reason(ack.packet_id, Reason::PACKET_ID_NOT_FOUND)),
-            Packet::Disconnect(disconnect) => {
-                if let (Some(expiry), true) = (disconnect.session_expiry, self.guest.seat.expiry > 0) {
-                    self.guest.seat.expiry = expiry;
-                }
-                return Err(Ending::Goodbye { with_will: disconnect.reason == Reason::DISCONNECT_WITH_WILL });
-            }
-            _ => {
-                return Err(Ending::Told(
-                    Reason::PROTOCOL_ERROR,
-                    "it sent a packet that only a server sends, or a second CONNECT",
-                ));
-            }
-        };
-        codec::encode(version, &answer, &mut self.out)
-            .map_err(|_| Ending::Told(Reason::PROTOCOL_ERROR, "it cannot be answered"))
-    }
-
-    fn published(&mut self, mut publish: Publish) -> Result<(), Ending> {
-        if publish.qos == Qos::ExactlyOnce {
-            return Err(Ending::Told(Reason::QOS_NOT_SUPPORTED, "it published with QoS 2; QoS 1 is the most here"));
-        }
-        self.resolve_alias(&mut publish)?;
-        let packet_id = publish.packet_id;
-        if !self.hub.admits(publish.topic.as_str()) {
-            self.note_once("it published to a topic outside the listener's filter; such messages are dropped");
-            if packet_id != 0 {
-                let reason = if self.guest.version == Version::V4 { Reason::SUCCESS } else { Reason::NOT_AUTHORIZED };
-                self.arrivals.decide(Ack::with_reason(packet_id, reason));
-                self.acknowledge();
-            }
-            return Ok(());
-        }
-        self.hand_over(publish, packet_id);
-        Ok(())
-    }
-
-    fn hand_over(&mut self, publish: Publish, packet_id: u16) {
-        let message = self.inbound.message(publish);
-        let cost = message.weight();
-        self.hub.budget.take(cost);
-        let position = self.arrivals.accept(packet_id, cost);
-        if self.batch.is_empty() {
-            self.batch_first = position;
-        }
-        self.batch.push(message);
-        if self.batch.len() == CHUNK {
-            self.flush_batch();
-        }
-    }
-
-    fn resolve_alias(&mut self, publish: &mut Publish) -> Result<(), Ending> {
-        let wrong =
-            || Ending::Told(Reason::TOPIC_ALIAS_INVALID, "it used a topic alias that it may not use or has not set");
-        let Some(alias) = publish.properties.as_ref().and_then(|properties| properties.topic_alias) else {
-            return Ok(());
-        };
-        if alias > ALIASES {
-            return Err(wrong());
-        }
-        if publish.topic.is_empty() {
-            publish.topic = self.aliases.get(&alias).cloned().ok_or_else(wrong)?;
-        } else {
-            // A copy: a slice would keep its whole read buffer alive.
-            self.aliases.insert(alias, Text::from(publish.topic.as_str()));
-        }
-        Ok(())
-    }
-
-    fn flush_batch(&mut self) {
-        if !self.batch.is_empty() {
-            let messages = std::mem::take(&mut self.batch);
-            // Without a source nobody is there to deliver to, and this task is about to be ended.
-            let _ = self.hub.deliveries.send(Delivery::Messages(self.guest.seat.lane, self.batch_first, messages));
-        }
     }
 
     /// When something has to have happened.
@@ -396,13 +249,6 @@ impl Connection {
                 Some(Order::Refused(..) | Order::TakenOver) => {}
                 Some(Order::Close) | None => break,
             }
-        }
-    }
-
-    /// The first trouble of a connection is worth a line, the thousandth is not.
-    fn note_once(&mut self, what: &str) {
-        if !std::mem::replace(&mut self.has_refused, true) {
-            tracing::warn!(element = %self.hub.element, client = %self.guest.id, "of a device: {what}");
         }
     }
 }

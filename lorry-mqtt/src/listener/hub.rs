@@ -51,7 +51,7 @@ pub(super) struct Hub {
     pub(super) closing: watch::Sender<bool>,
     max_clients: usize,
     clients: Mutex<Clients>,
-    sessions: Mutex<Sessions>,
+    sessions: Sessions,
 }
 
 #[derive(Debug, Default)]
@@ -112,7 +112,7 @@ impl Hub {
             closing: watch::Sender::new(false),
             max_clients: limits.max_clients,
             clients: Mutex::new(Clients { last: first_lane, ..Clients::default() }),
-            sessions: Mutex::new(sessions),
+            sessions,
         })
     }
 
@@ -137,7 +137,7 @@ impl Hub {
         clients.by_id.insert(id.to_owned(), lane);
         clients.by_lane.insert(lane, sender);
         drop(clients);
-        let (session_present, save) = lock(&self.sessions).begin(id, clean, expiry);
+        let (session_present, save) = self.sessions.begin(id, clean, expiry);
         Some(Seat { lane, orders, session_present, save, expiry, id: id.to_owned(), hub: self.clone() })
     }
 
@@ -146,7 +146,7 @@ impl Hub {
         if clients.by_id.get(id) == Some(&lane) {
             clients.by_id.remove(id);
             drop(clients);
-            lock(&self.sessions).end(id, expiry);
+            self.sessions.end(id, expiry);
         }
     }
 
@@ -166,7 +166,7 @@ impl Hub {
             let _ = orders.send(Order::Close);
         }
         drop(clients);
-        lock(&self.sessions).save()
+        self.sessions.save()
     }
 
     /// The number of the last lane.

@@ -8,12 +8,10 @@ mod handshake;
 mod hub;
 mod login;
 mod options;
+mod packets;
 mod sessions;
 mod source;
 mod wire;
-
-#[cfg(test)]
-mod tests;
 
 pub use options::{ListenerOptions, MqttListenOptions};
 pub use source::MqttListenSource;

@@ -6,18 +6,25 @@
 
 use lorry_core::relay::StateStore;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Sessions remembered at most; the ones that end first make room.
-const LIMIT: usize = 10_000;
+/// Sessions are kept in so many pieces of state, of which one is written when a device is new.
+const SHARDS: usize = 16;
+/// Sessions remembered at most in one of them; the ones that end first make room.
+const LIMIT: usize = 625;
 /// A session that never expires.
 pub(super) const FOR_EVER: u32 = u32::MAX;
 
-/// Client ids with the time their session ends, in seconds since 1970.
+/// Client ids with the time their session ends, in seconds since 1970. Clones are the same sessions.
+#[derive(Clone, Debug)]
+pub(super) struct Sessions(Arc<Inner>);
+
 #[derive(Debug)]
-pub(super) struct Sessions {
-    known: HashMap<String, u64>,
+struct Inner {
+    shards: Vec<Mutex<HashMap<String, u64>>>,
+    writing: Mutex<()>,
     key: String,
     store: Arc<dyn StateStore>,
 }
@@ -25,76 +32,104 @@ pub(super) struct Sessions {
 impl Sessions {
     /// Those that an earlier process left under this key.
     pub(super) fn load(store: Arc<dyn StateStore>, key: String) -> lorry_core::Result<Self> {
-        let saved = store.load(&key)?.unwrap_or_default();
-        let saved = String::from_utf8_lossy(&saved);
-        let known = saved.lines().filter_map(|line| {
-            let (until, id) = line.split_once(' ')?;
-            Some((id.to_owned(), until.parse().ok()?))
-        });
-        Ok(Self { known: known.collect(), key, store })
+        let mut shards = Vec::with_capacity(SHARDS);
+        for number in 0..SHARDS {
+            let saved = store.load(&shard_key(&key, number))?.unwrap_or_default();
+            let saved = String::from_utf8_lossy(&saved);
+            let known = saved.lines().filter_map(|line| {
+                let (until, id) = line.split_once(' ')?;
+                Some((id.to_owned(), until.parse().ok()?))
+            });
+            shards.push(Mutex::new(known.collect()));
+        }
+        Ok(Self(Arc::new(Inner { shards, writing: Mutex::default(), key, store })))
     }
 
     /// A device logs in, with a session that outlives its connection by so many seconds (0 = none). Whether it had one, and what
     /// has to be saved now.
-    pub(super) fn begin(&mut self, id: &str, clean: bool, expiry: u32) -> (bool, Option<Save>) {
-        let now = seconds();
-        let earlier = self.known.get(id).copied().filter(|until| *until > now);
+    pub(super) fn begin(&self, id: &str, clean: bool, expiry: u32) -> (bool, Option<Save>) {
+        // A line feed would break the file; such an id is as good as none.
+        if id.contains(['\n', '\r']) {
+            return (false, None);
+        }
+        let (now, number) = (seconds(), shard_of(id));
+        let mut known = lock(&self.0.shards[number]);
+        let earlier = known.get(id).copied().filter(|until| *until > now);
         let is_present = earlier.is_some() && !clean;
         let changed = if expiry == 0 {
-            self.known.remove(id).is_some()
+            known.remove(id).is_some()
         } else {
-            let until = until(now, expiry);
-            // A line feed would break the file; such an id is as good as none.
-            if id.contains('\n') {
-                return (false, None);
+            if earlier.is_none() && known.len() >= LIMIT {
+                make_room(&mut known, now);
             }
-            if earlier.is_none() && self.known.len() >= LIMIT {
-                self.make_room(now);
-            }
-            self.known.insert(id.to_owned(), until);
+            known.insert(id.to_owned(), until(now, expiry));
             earlier.is_none()
         };
-        (is_present, changed.then(|| self.save()))
+        (is_present, changed.then(|| Save { sessions: self.clone(), shards: number..number + 1 }))
     }
 
     /// The connection of a device with such a session has ended: the time runs from here.
-    pub(super) fn end(&mut self, id: &str, expiry: u32) {
-        if let Some(end) = self.known.get_mut(id) {
+    pub(super) fn end(&self, id: &str, expiry: u32) {
+        if let Some(end) = lock(&self.0.shards[shard_of(id)]).get_mut(id) {
             *end = until(seconds(), expiry);
         }
     }
 
-    /// What has to be written, away from the runtime's threads.
+    /// All that has to be written at the end.
     pub(super) fn save(&self) -> Save {
-        let lines = self.known.iter().map(|(id, until)| format!("{until} {id}\n"));
-        Save { key: self.key.clone(), text: lines.collect(), store: self.store.clone() }
+        Save { sessions: self.clone(), shards: 0..SHARDS }
     }
 
-    fn make_room(&mut self, now: u64) {
-        self.known.retain(|_, until| *until > now);
-        if self.known.len() >= LIMIT
-            && let Some(first) = self.known.iter().min_by_key(|(_, until)| **until).map(|(id, _)| id.clone())
-        {
-            self.known.remove(&first);
+    fn write(&self, number: usize, even_if_empty: bool) -> lorry_core::Result<()> {
+        // One after the other, each with what is newest.
+        let _writing = lock(&self.0.writing);
+        let text: String = lock(&self.0.shards[number]).iter().map(|(id, until)| format!("{until} {id}\n")).collect();
+        if text.is_empty() && !even_if_empty {
+            return Ok(());
         }
+        self.0.store.save(&shard_key(&self.0.key, number), text.as_bytes())
     }
 }
 
-/// The sessions as they were, to be written.
+/// Sessions that have changed, to be written away from the runtime's threads.
 #[derive(Debug)]
 pub(super) struct Save {
-    key: String,
-    text: String,
-    store: Arc<dyn StateStore>,
+    sessions: Sessions,
+    shards: std::ops::Range<usize>,
 }
 
 impl Save {
     pub(super) async fn write(self) {
-        let written = tokio::task::spawn_blocking(move || self.store.save(&self.key, self.text.as_bytes())).await;
-        if let Ok(Err(error)) = written {
+        let even_if_empty = self.shards.len() == 1;
+        let write = move || self.shards.clone().try_for_each(|number| self.sessions.write(number, even_if_empty));
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(write).await {
             tracing::warn!("the sessions of devices cannot be saved, after a restart they begin anew: {error}");
         }
     }
+}
+
+fn make_room(known: &mut HashMap<String, u64>, now: u64) {
+    known.retain(|_, until| *until > now);
+    if known.len() >= LIMIT
+        && let Some(first) = known.iter().min_by_key(|(_, until)| **until).map(|(id, _)| id.clone())
+    {
+        known.remove(&first);
+    }
+}
+
+fn shard_key(key: &str, number: usize) -> String {
+    format!("{key}-{number}")
+}
+
+/// The same in every process: `DefaultHasher::new` has fixed keys, and a change of it only has sessions begin anew.
+fn shard_of(id: &str) -> usize {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    (hasher.finish() % SHARDS as u64) as usize
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn until(now: u64, expiry: u32) -> u64 {
@@ -118,19 +153,19 @@ mod tests {
     #[tokio::test]
     async fn a_session_is_known_after_a_restart() {
         let store = Arc::new(MemoryState::default());
-        let mut before = sessions(&store);
+        let before = sessions(&store);
         let (was_there, save) = before.begin("device 1", false, FOR_EVER);
         assert!(!was_there);
         save.unwrap().write().await;
         assert!(before.begin("device 1", false, FOR_EVER).0);
-        let mut after = sessions(&store);
+        let after = sessions(&store);
         assert!(after.begin("device 1", false, FOR_EVER).0);
         assert!(!after.begin("device 2", false, FOR_EVER).0);
     }
 
     #[test]
     fn a_clean_start_ends_it_and_so_does_time() {
-        let mut sessions = sessions(&Arc::default());
+        let sessions = sessions(&Arc::default());
         sessions.begin("a", false, 60);
         assert!(!sessions.begin("a", true, 60).0);
         assert!(sessions.begin("a", false, 60).0);
@@ -141,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn their_number_is_bounded() {
-        let mut sessions = sessions(&Arc::default());
-        for n in 0..LIMIT + 10 {
+    fn their_number_is_bounded_and_the_first_to_end_make_room() {
+        let sessions = sessions(&Arc::default());
+        for n in 0..2 * LIMIT * SHARDS {
             sessions.begin(&n.to_string(), false, 60 + n as u32);
         }
-        assert_eq!(sessions.known.len(), LIMIT);
-        assert!(sessions.begin(&(LIMIT + 9).to_string(), false, 60).0);
+        assert!(sessions.0.shards.iter().all(|shard| lock(shard).len() == LIMIT));
+        assert!(sessions.begin(&(2 * LIMIT * SHARDS - 1).to_string(), false, 60).0);
         assert!(!sessions.begin("0", false, 60).0);
     }
 }

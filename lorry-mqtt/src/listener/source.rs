@@ -96,7 +96,13 @@ impl Source for MqttListenSource {
         self.running = None;
         self.options.check()?;
         context.status.connecting();
-        let tls = self.options.tls.as_ref().map(lorry_core::tls::TlsOptions::server).transpose()?.map(tokio_rustls::TlsAcceptor::from);
+        let tls = self
+            .options
+            .tls
+            .as_ref()
+            .map(lorry_core::tls::TlsOptions::server)
+            .transpose()?
+            .map(tokio_rustls::TlsAcceptor::from);
         let sessions = Sessions::load(context.state.clone(), format!("mqtt-sessions-{}", context.element))?;
         let (sender, deliveries) = mpsc::unbounded_channel();
         let hub = Arc::new(Hub::new(&self.options, &context.element, self.last_lane, sender, sessions)?);

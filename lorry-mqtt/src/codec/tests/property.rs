@@ -83,7 +83,7 @@ fn never_panics(bytes: &[u8]) {
                 }
                 // Filters are judged by whoever answers the SUBSCRIBE, not here.
                 Err(error) => {
-                    assert!(matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_)), "{error}: {packet:?}")
+                    assert!(matches!(packet, Packet::Subscribe(_) | Packet::Unsubscribe(_)), "{error}: {packet:?}");
                 }
             }
         }
