@@ -227,7 +227,8 @@ impl Given1 {
         let text = self.one()?;
         let wrong = || de::Error::custom(format!("{text:?} is not {what}"));
         // Whole numbers may be hexadecimal, as GStreamer has it.
-        match text.trim().strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16)) {
+        let digits = text.trim().strip_prefix("0x").filter(|digits| !digits.starts_with('+'));
+        match digits.map(|digits| u64::from_str_radix(digits, 16)) {
             Some(number) => number.map_err(|_| wrong())?.to_string().parse().map_err(|_| wrong()),
             None => text.trim().parse().map_err(|_| wrong()),
         }
