@@ -1,6 +1,6 @@
 //! The options of the SQL sinks.
 
-use crate::table::TableName;
+use crate::target::Target;
 use lorry_core::registry::{Args, media_type};
 use lorry_core::{Error, Result};
 use schemars::JsonSchema;
@@ -37,7 +37,8 @@ pub enum Evolve {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub(crate) struct TableOptions {
-    /// The table, or `schema.table`; double quotes around a name with dots in it. Required. Made from the first rows when missing.
+    /// The table, or `schema.table`; double quotes around a name with dots in it. May hold a template. Required. Made from the first
+    /// rows when missing.
     table: Option<String>,
     /// The schema the table lies in.
     schema: Option<String>,
@@ -90,7 +91,7 @@ impl Content {
 /// The shared options, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) table: TableName,
+    pub(crate) target: Target,
     pub(crate) if_exists: IfExists,
     pub(crate) evolve: Evolve,
     /// Column names and the fields that fill them.
@@ -113,21 +114,13 @@ impl Settings {
                 error.hint(format!("write {}://…?table=NAME (see: lorry inspect sqlsink)", args.uri().scheme()))
             );
         }
-        if text.contains("{{") {
-            return Err(Error::usage(format!("table {text:?}: this build has no templates for table names")));
+        if options.schema.as_deref() == Some("") {
+            return Err(Error::usage("option \"schema\" is empty"));
         }
-        let mut table = TableName::parse(&text)?;
-        match (options.schema, &table.schema) {
-            (Some(schema), None) if !schema.is_empty() => table.schema = Some(schema),
-            (Some(_), None) => return Err(Error::usage("option \"schema\" is empty")),
-            (Some(_), Some(_)) => {
-                return Err(Error::usage(format!("two schemas: table {text:?} and option \"schema\"")).hint("give one"));
-            }
-            (None, _) => {}
-        }
+        let target = Target::parse(&text, options.schema.as_deref())?;
         let fields = options.columns.iter().flat_map(|list| list.split(',')).map(field).collect::<Result<_>>()?;
         let content = options.content_type.map(|name| media_type(&name).map(Content::of_media_type)).transpose()?;
-        Ok(Self { table, if_exists: options.if_exists, evolve: options.evolve, fields, content })
+        Ok(Self { target, if_exists: options.if_exists, evolve: options.evolve, fields, content })
     }
 }
 
@@ -171,7 +164,8 @@ impl SqlOptions {
         Self { address: address.into(), properties: Vec::new() }
     }
 
-    /// The table: `table`, `schema.table`, or either part in double quotes.
+    /// The table: `table`, `schema.table`, or either part in double quotes. With lorry-core's feature `template` it may depend on the
+    /// message: `{{ topic[1] }}`.
     #[must_use]
     pub fn table(self, name: impl Into<String>) -> Self {
         self.set("table", name)
