@@ -3,7 +3,7 @@
 
 mod support;
 
-use lorry_core::{ErrorKind, Message, OnError};
+use lorry_core::{ErrorKind, Message};
 use support::{registry, with_stdout};
 
 fn error_of(text: &str) -> String {
@@ -45,7 +45,7 @@ async fn chains_side_by_side_both_run() {
 async fn every_message_of_an_expression_is_accounted_for() {
     let (registry, seen) = registry();
     let text = r#"fakesrc payloads='[1,2]|[]|x|{"a":1}|[30]|null' ! map expr=".[]" ! filter expr='. < 10 and $topic == "fake/topic"' ! fakesink"#;
-    let report = registry.parse_launch(text).unwrap().on_error(OnError::Drop).run().await.unwrap();
+    let report = registry.parse_launch(text).unwrap().on_error(lorry_core::OnError::Drop).run().await.unwrap();
     // `[]` makes nothing and [30] is filtered; `x` is no JSON and null cannot be iterated over.
     assert_eq!((report.received, report.delivered, report.filtered, report.dropped), (6, 2, 2, 2));
     assert_eq!(payloads(&seen.lock().unwrap()), ["1", "2", "1"]);
@@ -122,4 +122,23 @@ fn arguments_make_the_same_relay() {
     let args = ["fakesrc", "data=a b ! c", "num-buffers=2", "!", "fakesink"].map(str::to_owned);
     assert_eq!(registry.parse_launch_args(&args).unwrap().describe().nodes().len(), 2);
     assert!(registry.parse_launch_args(&["fakesrc ! fakesink".to_owned()]).is_ok());
+}
+
+#[cfg(feature = "jq")]
+#[tokio::test]
+async fn further_operators_stand_before_each_sink() {
+    let (mut registry, seen) = registry();
+    with_stdout(&mut registry, &seen);
+    let step = |name: &str, expr: &str| (name.to_owned(), vec![("expr".to_owned(), expr.to_owned())]);
+    let pipeline =
+        lorry_core::launch::parse("fakesrc num-buffers=4 ! identity ! fakesink fakesrc num-buffers=3").unwrap();
+    let steps = [step("filter", ". > 0"), step("map", ". * 10")];
+    let report = registry.launch_with(&pipeline, &steps).unwrap().run().await.unwrap();
+    assert_eq!((report.received, report.delivered, report.filtered), (7, 5, 2));
+    let mut seen = seen.lock().unwrap().clone();
+    seen.sort_by_key(|message| message.bytes().to_vec());
+    assert_eq!(payloads(&seen), ["10", "10", "20", "20", "30"]);
+    for wrong in [step("filter", "nosuchfunction(1)"), step("fakesink", ""), step("nosuch", "")] {
+        assert_eq!(registry.launch_with(&pipeline, &[wrong]).map(|_| ()).unwrap_err().kind(), ErrorKind::Usage);
+    }
 }

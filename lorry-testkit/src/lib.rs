@@ -3,6 +3,7 @@
 #![allow(clippy::panic)]
 
 mod clock;
+pub mod conformance;
 mod faulty;
 mod memory;
 mod proxy;

@@ -1,10 +1,10 @@
 //! A pipeline to a relay.
 
 use super::ast::{Chain, Element as Written, Item, Node, Pipeline};
-use super::secrets::{self, Secrets};
 use super::{Fault, parse, parse_args};
-use crate::registry::{Element, Registry, Role};
-use crate::{Branch, Message, Relay, Result, Stream};
+use crate::registry::secrets::{self, Secrets};
+use crate::registry::{Element, ElementSpec, Registry, Role};
+use crate::{Branch, Error, Message, Relay, Result, Stream};
 use std::collections::HashSet;
 
 impl Registry {
@@ -40,6 +40,19 @@ impl Registry {
     /// # Errors
     /// As [`parse_launch`](Registry::parse_launch).
     pub fn launch(&self, pipeline: &Pipeline) -> Result<Relay> {
+        self.launch_with(pipeline, &[])
+    }
+
+    /// The relay that a parsed pipeline describes, with further operators before each of its sinks: element names and properties.
+    ///
+    /// # Errors
+    /// As [`parse_launch`](Registry::parse_launch), and for the operators as [`make_named`](Registry::make_named).
+    pub fn launch_with(&self, pipeline: &Pipeline, steps: &[Step]) -> Result<Relay> {
+        for (name, properties) in steps {
+            if !matches!(self.make_named(name, properties)?, Element::Operator(_)) {
+                return Err(Error::usage(format!("{name} is no operator")));
+            }
+        }
         let mut secrets = secrets::of_text(&pipeline.text);
         for node in pipeline.elements() {
             match &node.item {
@@ -50,7 +63,7 @@ impl Registry {
                 Item::Bin(_) | Item::Reference(_) => {}
             }
         }
-        let build = Build { registry: self, pipeline, secrets: &secrets };
+        let build = Build { registry: self, pipeline, secrets: &secrets, steps };
         let branches = build.branches().map_err(|fault| fault.in_text(&pipeline.text, &secrets))?;
         for warning in pipeline.warnings() {
             tracing::warn!("{}", secrets.keep_out_of(warning));
@@ -59,10 +72,14 @@ impl Registry {
     }
 }
 
+/// An operator by name, with its properties.
+type Step = (String, Vec<(String, String)>);
+
 struct Build<'a> {
     registry: &'a Registry,
     pipeline: &'a Pipeline,
     secrets: &'a Secrets,
+    steps: &'a [Step],
 }
 
 /// An element that was made, with what the text says about it.
@@ -136,7 +153,7 @@ impl<'a> Build<'a> {
             let element = node.span.start..node.span.start + written.factory.len();
             Fault::new(what, place.map_or(element, |property| property.span.clone()))
         })?;
-        let kind = self.registry.element(&written.factory).map_or("", |spec| spec.name());
+        let kind = self.registry.element(&written.factory).map_or("", ElementSpec::name);
         Ok(Made { element, kind, name: written.property("name"), node })
     }
 
@@ -158,7 +175,7 @@ impl<'a> Build<'a> {
                 }
                 Element::Sink(sink) => {
                     return match made.next() {
-                        None => Ok(named(stream.to(sink), next.name, Branch::named)),
+                        None => Ok(named(self.with_steps(stream, end)?.to(sink), next.name, Branch::named)),
                         Some(after) => Err(Fault::new("a sink has nothing after it", after.node.span.clone())
                             .hint("several sinks each have a chain of their own")),
                     };
@@ -187,9 +204,20 @@ impl<'a> Build<'a> {
             return Err(no_sink());
         }
         match self.registry.make_named(STDOUT, &[]) {
-            Ok(Element::Sink(sink)) => Ok(stream.to(sink)),
+            Ok(Element::Sink(sink)) => Ok(self.with_steps(stream, end)?.to(sink)),
             _ => Err(no_sink()),
         }
+    }
+
+    fn with_steps(&self, stream: Stream<Message>, end: &Node) -> Result<Stream<Message>, Fault> {
+        self.steps.iter().try_fold(stream, |stream, (name, properties)| {
+            let kind = self.registry.element(name).map_or("", ElementSpec::name);
+            match self.registry.make_named(name, properties) {
+                Ok(Element::Operator(operator)) => Ok(stream.via_kind(kind, operator)),
+                Ok(_) => Err(Fault::new(format!("{name} is no operator"), end.span.clone())),
+                Err(error) => Err(Fault::new(error.to_string(), end.span.clone())),
+            }
+        })
     }
 }
 

@@ -227,9 +227,12 @@ impl Given1 {
         let text = self.one()?;
         let wrong = || de::Error::custom(format!("{text:?} is not {what}"));
         // Whole numbers may be hexadecimal, as GStreamer has it.
-        match text.trim().strip_prefix("0x").map(|digits| u64::from_str_radix(digits, 16)) {
-            Some(number) => number.map_err(|_| wrong())?.to_string().parse().map_err(|_| wrong()),
-            None => text.trim().parse().map_err(|_| wrong()),
+        match text.trim().strip_prefix("0x") {
+            Some(digits) if digits.chars().all(|c| c.is_ascii_hexdigit()) => {
+                let number = u64::from_str_radix(digits, 16).map_err(|_| wrong())?;
+                number.to_string().parse().map_err(|_| wrong())
+            }
+            _ => text.trim().parse().map_err(|_| wrong()),
         }
     }
 }

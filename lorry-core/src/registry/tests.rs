@@ -39,7 +39,9 @@ fn braces_protect_their_content() {
 
 #[test]
 fn no_error_repeats_a_password() {
-    for text in ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "mqtt://host:99/?password=hunter2&x=%ff"] {
+    for text in
+        ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "mqtt://host:99/?password=hunter2&x=%ff"]
+    {
         assert!(!refuse(text).contains("hunter2"), "{}", refuse(text));
     }
     let shown = redact("relay mqtt://joe:n@sty/hunter2@host/a password=\"hunter2 x\" ! b");
@@ -81,6 +83,25 @@ fn whole_numbers_may_be_hexadecimal() {
     for wrong in ["0x", "0xg", "0x+1", "-0x1", "0xffffffff", "0x1.0"] {
         assert!(take(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
     }
+}
+
+#[test]
+fn a_password_that_breaks_its_address_is_not_repeated_either() {
+    for text in [
+        "mqtt://joe:zorro?banjo@host:99999/a",
+        "mqtt://joe:zorro banjo@host:1x/a",
+        "mqtt://joe:zorro\"banjo@host:0/a",
+        "mqtt://joe:zorro/banjo@ho%ffst/a",
+        "mqtt://joe:zorro#banjo@[::1/a",
+        "mqtt://joe:zorro%ffbanjo@host/a",
+        "mqtt://host/%ff?password=zorro banjo",
+    ] {
+        let error = refuse(text);
+        assert!(!error.contains("zorro") && !error.contains("banjo"), "{error}");
+    }
+    assert!(refuse("mqtt://joe:zorro?banjo@host/a").contains("%3F for ?"));
+    // Without an @ it may be a mistyped port or the end of an address that was cut off: it is said what is wrong, not with what.
+    assert_eq!(refuse("mqtt://host:1883x"), "port *** is not a number from 1 to 65535 in \"mqtt://host:***\"");
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl<T: Clone + Send + Sync + 'static> MemorySink<T> {
 
     /// Wants its batches like this.
     #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
+    pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
