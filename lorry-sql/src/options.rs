@@ -37,20 +37,22 @@ pub enum Evolve {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub(crate) struct TableOptions {
-    /// The table, or `schema.table`; double quotes around a name with dots in it. May hold a template. Required. Made from the first
-    /// rows when missing.
+    /// The table, or `schema.table`; double quotes around a name with dots in it. A template makes it depend on the message:
+    /// `{{ topic[1] }}`. Required.
     table: Option<String>,
-    /// The schema the table lies in.
+    /// The schema the table lies in; may be a template, too.
     schema: Option<String>,
-    /// What to do with a table that exists: add to it, empty it once, or refuse.
+    /// A table that exists: `append` to it, `replace` its rows (once, when the process connects for the first time; refused with
+    /// `--name`), or `fail` to start.
     if_exists: IfExists,
-    /// What to do with a key that has no column: add one, leave it out, or refuse the message.
+    /// A key that has no column: `add` one, `ignore` the key, or `fail` the message. A table that is missing is made from the first
+    /// message in any case.
     evolve: Evolve,
-    /// Fields of the message to write as columns, a list of `column:field`; fields are `address`, `key`, `timestamp`, `content-type`
-    /// and `header.NAME`.
+    /// Fields of the message as columns: `ts:timestamp,topic:address`; also `key`, `content-type` and `header.NAME`. They win over a
+    /// key of the same name.
     columns: Vec<String>,
-    /// What the payloads are: `json` refuses everything but objects and arrays of objects, `text` and `bytes` go unread into the column
-    /// `payload`. Without it, what looks like JSON is JSON, unless the message says otherwise.
+    /// What all payloads are: `json` refuses everything but objects and arrays of objects, `text` and `bytes` go unread into the
+    /// column `payload`. Without it, what looks like JSON is JSON, unless the message says otherwise.
     content_type: Option<String>,
 }
 

@@ -107,7 +107,10 @@ impl Task {
                 },
                 read = read(&mut connection.reader, &mut at.inbox), if !at.paused => match read {
                     Ok(0) => return self.hung_up("the server closed the connection"),
-                    Ok(_) => at.alive.heard(Instant::now()),
+                    Ok(_) => {
+                        connection.confirm_reads();
+                        at.alive.heard(Instant::now());
+                    }
                     Err(error) => return self.broken(error),
                 },
                 order = self.orders.recv() => match order {

@@ -64,8 +64,10 @@ fn make(harness: &dyn SinkHarness, address: &str) -> Box<dyn Sink> {
     harness.registry().sink(address).unwrap_or_else(|error| panic!("no sink of {address}: {error:?}"))
 }
 
-fn context(harness: &dyn SinkHarness) -> Context {
-    let mut context = Context::detached("undertest");
+/// As a relay would call it.
+fn context(harness: &dyn SinkHarness, sink: &dyn Sink) -> Context {
+    let kind = sink.info(&harness.identity()).kind;
+    let mut context = Context::detached(format!("{kind}0"));
     context.identity = harness.identity();
     context.retry = quick();
     context
@@ -76,11 +78,13 @@ fn quick() -> Retry {
 }
 
 async fn open(harness: &dyn SinkHarness, address: &str) -> Box<dyn Sink> {
-    open_in(harness, address, context(harness)).await
+    open_with(harness, address, |_| {}).await
 }
 
-async fn open_in(harness: &dyn SinkHarness, address: &str, context: Context) -> Box<dyn Sink> {
+async fn open_with(harness: &dyn SinkHarness, address: &str, change: impl FnOnce(&mut Context)) -> Box<dyn Sink> {
     let mut sink = make(harness, address);
+    let mut context = context(harness, &*sink);
+    change(&mut context);
     sink.open(context).await.unwrap_or_else(|error| panic!("it cannot be opened: {error:?}"));
     let limits = sink.limits();
     assert!(limits.items > 0 && limits.receipts > 0, "impossible limits: {limits:?}");
@@ -168,9 +172,7 @@ async fn from_a_failing_source(harness: &mut dyn SinkHarness) {
 async fn refused(harness: &mut dyn SinkHarness, bad: Message) {
     for stop in [false, true] {
         let address = harness.fresh().await;
-        let mut context = context(harness);
-        context.stop_on_refusal = stop;
-        let mut sink = open_in(harness, &address, context).await;
+        let mut sink = open_with(harness, &address, |context| context.stop_on_refusal = stop).await;
         // The destination takes its shape from a message it likes.
         send_all(&mut *sink, &[harness.numbered(0)], 1).await;
         let mut batch = numbered(harness, 1..11);

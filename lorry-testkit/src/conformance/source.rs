@@ -97,7 +97,9 @@ struct Got {
 impl Reader {
     async fn open(harness: &mut dyn SourceHarness, address: &str, start: Positions) -> Self {
         let mut source = make(harness, address);
-        let mut context = Context::detached("undertest");
+        // As a relay would call it.
+        let kind = source.info(&harness.identity()).kind;
+        let mut context = Context::detached(format!("{kind}0"));
         context.identity = harness.identity();
         context.start = start;
         context.retry = quick();
