@@ -1,4 +1,5 @@
 //! `lorry inspect`, `info`, `completions`, `man`.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod util;
 
