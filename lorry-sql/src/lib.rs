@@ -18,6 +18,7 @@ mod sink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod table;
+mod target;
 mod writer;
 
 #[cfg(feature = "diesel")]
@@ -25,7 +26,11 @@ pub use diesel_sink::{AsyncInsert, DieselSink};
 pub use options::{Evolve, IfExists, SqlOptions};
 pub use sink::SqlSink;
 
+#[cfg(feature = "postgres")]
+use lorry_core::registry::Login;
 use lorry_core::registry::{ElementSpec, Registry};
+#[cfg(feature = "postgres")]
+use lorry_core::tls::TlsOptions;
 
 const SCHEMES: &[&str] = &[
     #[cfg(feature = "sqlite")]
@@ -52,5 +57,7 @@ pub fn register(registry: &mut Registry) {
         .options::<options::TableOptions>();
     #[cfg(feature = "sqlite")]
     let spec = spec.options::<sqlite::SqliteOptions>();
+    #[cfg(feature = "postgres")]
+    let spec = spec.options::<Login>().options::<TlsOptions>().options::<postgres::PostgresOptions>();
     registry.add(spec);
 }

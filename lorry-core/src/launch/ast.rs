@@ -103,9 +103,14 @@ impl Pipeline {
         });
         elements
             .flat_map(|element| element.properties.iter().map(move |property| (element, property)))
-            .filter(|(_, property)| property.value.contains('!') && !self.text[property.span.clone()].contains(['"', '\'']))
+            .filter(|(_, property)| {
+                property.value.contains('!') && !self.text[property.span.clone()].contains(['"', '\''])
+            })
             .map(|(element, property)| {
-                format!("the value of {} of {} has a ! in it; a link needs a space on either side", property.name, element.factory)
+                format!(
+                    "the value of {} of {} has a ! in it; a link needs a space on either side",
+                    property.name, element.factory
+                )
             })
             .collect()
     }

@@ -1,10 +1,10 @@
 //! A pipeline to a relay.
 
 use super::ast::{Chain, Element as Written, Item, Node, Pipeline};
-use super::secrets::{self, Secrets};
 use super::{Fault, parse, parse_args};
-use crate::registry::{Element, Registry, Role};
-use crate::{Branch, Message, Relay, Result, Stream};
+use crate::registry::secrets::{self, Secrets};
+use crate::registry::{Element, ElementSpec, Registry, Role};
+use crate::{Branch, Error, Message, Relay, Result, Stream};
 use std::collections::HashSet;
 
 impl Registry {
@@ -40,6 +40,19 @@ impl Registry {
     /// # Errors
     /// As [`parse_launch`](Registry::parse_launch).
     pub fn launch(&self, pipeline: &Pipeline) -> Result<Relay> {
+        self.launch_with(pipeline, &[])
+    }
+
+    /// The relay that a parsed pipeline describes, with further operators before each of its sinks: element names and properties.
+    ///
+    /// # Errors
+    /// As [`parse_launch`](Registry::parse_launch), and for the operators as [`make_named`](Registry::make_named).
+    pub fn launch_with(&self, pipeline: &Pipeline, steps: &[Step]) -> Result<Relay> {
+        for (name, properties) in steps {
+            if !matches!(self.make_named(name, properties)?, Element::Operator(_)) {
+                return Err(Error::usage(format!("{name} is no operator")));
+            }
+        }
         let mut secrets = secrets::of_text(&pipeline.text);
         for node in pipeline.elements() {
             match &node.item {
@@ -50,7 +63,7 @@ impl Registry {
                 Item::Bin(_) | Item::Reference(_) => {}
             }
         }
-        let build = Build { registry: self, pipeline, secrets: &secrets };
+        let build = Build { registry: self, pipeline, secrets: &secrets, steps };
         let branches = build.branches().map_err(|fault| fault.in_text(&pipeline.text, &secrets))?;
         for warning in pipeline.warnings() {
             tracing::warn!("{}", secrets.keep_out_of(warning));
@@ -59,10 +72,14 @@ impl Registry {
     }
 }
 
+/// An operator by name, with its properties.
+type Step = (String, Vec<(String, String)>);
+
 struct Build<'a> {
     registry: &'a Registry,
     pipeline: &'a Pipeline,
     secrets: &'a Secrets,
+    steps: &'a [Step],
 }
 
 /// An element that was made, with what the text says about it.
@@ -86,9 +103,14 @@ impl<'a> Build<'a> {
         let mut names = HashSet::new();
         for node in self.pipeline.elements() {
             let Item::Element(element) = &node.item else { continue };
-            let Some(property) = element.properties.iter().rev().find(|property| property.name == "name") else { continue };
+            let Some(property) = element.properties.iter().rev().find(|property| property.name == "name") else {
+                continue;
+            };
             if !names.insert(&property.value) {
-                return Err(Fault::new(format!("two elements have the name {:?}", property.value), property.span.clone()));
+                return Err(Fault::new(
+                    format!("two elements have the name {:?}", property.value),
+                    property.span.clone(),
+                ));
             }
         }
         Ok(())
@@ -97,19 +119,22 @@ impl<'a> Build<'a> {
     fn made(&self, chain: &'a Chain) -> Result<Vec<Made<'a>>, Fault> {
         let last = chain.nodes.len() - 1;
         let one = |(place, node): (usize, &'a Node)| match &node.item {
-            Item::Url(url) => self.from_url(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source }),
-            Item::Element(element) => self.from_element(node, element),
+            Item::Url(url) => {
+                self.url_end(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source })
+            }
+            Item::Element(element) => self.written_element(node, element),
             Item::Bin(_) | Item::Reference(_) => Err(not_linear("a reference", node)),
         };
         chain.nodes.iter().enumerate().map(one).collect()
     }
 
-    fn from_url(&self, node: &'a Node, url: &str, role: Role) -> Result<Made<'a>, Fault> {
-        let element = self.registry.make_from_uri(url, role).map_err(|error| Fault::new(error.to_string(), node.span.clone()))?;
+    fn url_end(&self, node: &'a Node, url: &str, role: Role) -> Result<Made<'a>, Fault> {
+        let element =
+            self.registry.make_from_uri(url, role).map_err(|error| Fault::new(error.to_string(), node.span.clone()))?;
         Ok(Made { element, kind: "", name: None, node })
     }
 
-    fn from_element(&self, node: &'a Node, written: &'a Written) -> Result<Made<'a>, Fault> {
+    fn written_element(&self, node: &'a Node, written: &'a Written) -> Result<Made<'a>, Fault> {
         let mut properties: Vec<(String, String)> = Vec::new();
         for property in written.properties.iter().filter(|property| property.name != "name") {
             let name = property.name.to_ascii_lowercase().replace('_', "-");
@@ -120,11 +145,15 @@ impl<'a> Build<'a> {
             let what = self.secrets.keep_out_of(error.to_string());
             // Under the property that the error names, if it names one, else under the element.
             let named = |name: &str| what.contains(&format!("\"{name}\"")) || what.contains(&format!(" {name}="));
-            let place = written.properties.iter().rev().find(|property| named(&property.name.to_ascii_lowercase().replace('_', "-")));
+            let place = written
+                .properties
+                .iter()
+                .rev()
+                .find(|property| named(&property.name.to_ascii_lowercase().replace('_', "-")));
             let element = node.span.start..node.span.start + written.factory.len();
             Fault::new(what, place.map_or(element, |property| property.span.clone()))
         })?;
-        let kind = self.registry.element(&written.factory).map_or("", |spec| spec.name());
+        let kind = self.registry.element(&written.factory).map_or("", ElementSpec::name);
         Ok(Made { element, kind, name: written.property("name"), node })
     }
 
@@ -141,16 +170,20 @@ impl<'a> Build<'a> {
         while let Some(next) = made.next() {
             end = next.node;
             match next.element {
-                Element::Operator(operator) => stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named),
+                Element::Operator(operator) => {
+                    stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named);
+                }
                 Element::Sink(sink) => {
                     return match made.next() {
-                        None => Ok(named(stream.to(sink), next.name, Branch::named)),
+                        None => Ok(named(self.with_steps(stream, end)?.to(sink), next.name, Branch::named)),
                         Some(after) => Err(Fault::new("a sink has nothing after it", after.node.span.clone())
                             .hint("several sinks each have a chain of their own")),
                     };
                 }
                 Element::Source(_) => {
-                    return Err(Fault::new("a source has nothing before it", end.span.clone()).hint("a source begins a chain"));
+                    return Err(
+                        Fault::new("a source has nothing before it", end.span.clone()).hint("a source begins a chain")
+                    );
                 }
             }
         }
@@ -171,9 +204,20 @@ impl<'a> Build<'a> {
             return Err(no_sink());
         }
         match self.registry.make_named(STDOUT, &[]) {
-            Ok(Element::Sink(sink)) => Ok(stream.to(sink)),
+            Ok(Element::Sink(sink)) => Ok(self.with_steps(stream, end)?.to(sink)),
             _ => Err(no_sink()),
         }
+    }
+
+    fn with_steps(&self, stream: Stream<Message>, end: &Node) -> Result<Stream<Message>, Fault> {
+        self.steps.iter().try_fold(stream, |stream, (name, properties)| {
+            let kind = self.registry.element(name).map_or("", ElementSpec::name);
+            match self.registry.make_named(name, properties) {
+                Ok(Element::Operator(operator)) => Ok(stream.via_kind(kind, operator)),
+                Ok(_) => Err(Fault::new(format!("{name} is no operator"), end.span.clone())),
+                Err(error) => Err(Fault::new(error.to_string(), end.span.clone())),
+            }
+        })
     }
 }
 
@@ -190,7 +234,10 @@ fn linear(chain: &Chain) -> Result<(), Fault> {
         match &node.item {
             Item::Bin(_) => return Err(not_linear("a bin", node)),
             Item::Reference(_) => return Err(not_linear("a reference", node)),
-            _ if !node.into.is_empty() || !node.from.is_empty() => return Err(not_linear("a pad", node)),
+            // `.sink` and `.src` are the pads that every element of a chain has.
+            _ if node.into.iter().any(|pad| pad != "sink") || node.from.iter().any(|pad| pad != "src") => {
+                return Err(not_linear("a pad of this name", node));
+            }
             _ => {}
         }
     }

@@ -84,7 +84,9 @@ fn assignment(arg: &str) -> Option<(&str, &str)> {
 /// Whether a value means the same with and without quotes around it, or has its own quotes.
 fn stands_alone(value: &str) -> bool {
     let quoted = value.starts_with(['"', '\'']) && quoted_length(value) == Some(value.len());
-    let plain = !value.is_empty() && value != "!" && !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
+    let plain = !value.is_empty()
+        && value != "!"
+        && !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
     quoted || plain
 }
 
@@ -259,8 +261,9 @@ impl<'t> Lexer<'t> {
         let value = match self.peek() {
             None => return Err(missing_value(&name, equals..equals + 1)),
             Some(quote @ ('"' | '\'')) => {
-                let length = quoted_length(self.rest())
-                    .ok_or_else(|| Fault::new(format!("the quote that begins the value of {name} is never closed"), start..start + 1))?;
+                let length = quoted_length(self.rest()).ok_or_else(|| {
+                    Fault::new(format!("the quote that begins the value of {name} is never closed"), start..start + 1)
+                })?;
                 let inner = &self.take(length)[1..length - 1];
                 if let Some(glued) = self.peek().filter(|c| !c.is_whitespace() && *c != ')') {
                     let place = self.at..self.at + glued.len_utf8();
@@ -321,5 +324,6 @@ fn caps_length(text: &str) -> Option<usize> {
 }
 
 fn missing_value(name: &str, span: Range<usize>) -> Fault {
-    Fault::new(format!("{name} has no value"), span).hint(format!("write {name}=\"\" for an empty one, {name}=\"!\" for an exclamation mark"))
+    Fault::new(format!("{name} has no value"), span)
+        .hint(format!("write {name}=\"\" for an empty one, {name}=\"!\" for an exclamation mark"))
 }

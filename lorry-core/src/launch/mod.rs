@@ -13,7 +13,6 @@ mod ast;
 mod build;
 mod lexer;
 mod parser;
-mod secrets;
 mod snippet;
 
 #[cfg(test)]
@@ -21,6 +20,7 @@ mod tests;
 
 pub use ast::{Bin, Chain, Element, Item, Link, Node, Pipeline, Property};
 
+use crate::registry::secrets;
 use crate::{Error, Result};
 use std::ops::Range;
 

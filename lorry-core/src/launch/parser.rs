@@ -17,9 +17,8 @@ pub(super) fn parse(tokens: &[Token], length: usize) -> Result<Vec<Chain>, Fault
     let chains = parser.chains()?;
     match parser.peek() {
         Some(token) => Err(Fault::new("a parenthesis is closed that was never opened", token.span.clone())),
-        None if chains.is_empty() => {
-            Err(Fault::new("the pipeline is empty", 0..0).hint("write elements with links between them: mqttsrc location=… ! stdoutsink"))
-        }
+        None if chains.is_empty() => Err(Fault::new("the pipeline is empty", 0..0)
+            .hint("write elements with links between them: mqttsrc location=… ! stdoutsink")),
         None => Ok(chains),
     }
 }
@@ -92,7 +91,8 @@ impl<'t> Parser<'t> {
         let last = &chain.nodes[chain.nodes.len() - 1];
         match &last.item {
             Item::Reference(name) if chain.links.is_empty() => {
-                Err(Fault::new(format!("{name}. is linked to nothing"), last.span.clone()).hint(format!("write {name}. ! ELEMENT, or ELEMENT ! {name}.")))
+                Err(Fault::new(format!("{name}. is linked to nothing"), last.span.clone())
+                    .hint(format!("write {name}. ! ELEMENT, or ELEMENT ! {name}.")))
             }
             Item::Element(_) | Item::Bin(_) if !last.from.is_empty() => {
                 Err(Fault::new(format!("the pad .{} is linked to nothing", last.from.join(",")), self.here()))
@@ -121,14 +121,16 @@ impl<'t> Parser<'t> {
             }
             Kind::Url(url) => (Item::Url(url.clone()), Vec::new()),
             Kind::Assign { name, .. } => {
-                return Err(Fault::new(format!("{name}= stands before any element"), place).hint("properties follow their element"));
+                return Err(Fault::new(format!("{name}= stands before any element"), place)
+                    .hint("properties follow their element"));
             }
             Kind::Link { .. } => {
                 return Err(Fault::new("nothing stands before this link", place)
                     .hint("a link stands between two elements: mqttsrc location=… ! stdoutsink"));
             }
             Kind::Pad(pad) => {
-                return Err(Fault::new(format!("the pad .{pad} belongs to no element"), place).hint("a pad stands between an element and its link"));
+                return Err(Fault::new(format!("the pad .{pad} belongs to no element"), place)
+                    .hint("a pad stands between an element and its link"));
             }
             Kind::Comma => return Err(Fault::new("a comma stands where an element should", place)),
             Kind::Close => return Err(Fault::new("a parenthesis is closed where an element should stand", place)),

@@ -1,6 +1,6 @@
 //! A line of the text, and a caret under the place.
 
-use super::secrets::{MASK, Secrets};
+use crate::registry::secrets::{MASK, Secrets};
 use std::ops::Range;
 
 /// How many characters are shown on either side of the place.
@@ -11,10 +11,12 @@ pub(super) fn at(text: &str, span: Range<usize>, secrets: &Secrets) -> Option<St
     if text.trim().is_empty() {
         return None;
     }
-    let (text, span) = masked(text, span, secrets);
+    let span = moved(span.start, secrets, 0)..moved(span.end, secrets, MASK.len());
+    let text = secrets.masked(text);
     let line_start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
     let line_end = text[span.start..].find('\n').map_or(text.len(), |at| span.start + at);
-    let line: Vec<char> = text[line_start..line_end].chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }).collect();
+    let line: Vec<char> =
+        text[line_start..line_end].chars().map(|c| if c.is_whitespace() || c.is_control() { ' ' } else { c }).collect();
     let column = text[line_start..span.start].chars().count();
     let width = text[span.start..span.end.min(line_end)].chars().count().max(1);
 
@@ -25,19 +27,6 @@ pub(super) fn at(text: &str, span: Range<usize>, secrets: &Secrets) -> Option<St
     let indent = column - from + before.chars().count();
     let carets = width.min(AROUND).min((line.len() + 1).saturating_sub(column)).max(1);
     Some(format!("  {before}{}{after}\n  {}{}", shown.trim_end(), " ".repeat(indent), "^".repeat(carets)))
-}
-
-/// The text with `***` for each password, and the place in that text.
-fn masked(text: &str, span: Range<usize>, secrets: &Secrets) -> (String, Range<usize>) {
-    let mut out = String::with_capacity(text.len());
-    let mut done = 0;
-    for place in &secrets.places {
-        out.push_str(&text[done..place.start]);
-        out.push_str(MASK);
-        done = place.end;
-    }
-    out.push_str(&text[done..]);
-    (out, moved(span.start, secrets, 0)..moved(span.end, secrets, MASK.len()))
 }
 
 /// Where an offset of the text lies in the masked text; inside a password it is so far into the mask.

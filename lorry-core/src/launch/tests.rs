@@ -115,7 +115,10 @@ fn the_whole_grammar_is_read() {
     }
     let caps = |text: &str| parse(text).unwrap().chains[0].links[0].clone();
     assert_eq!(caps("a ! application/json ! b").caps.as_deref(), Some("application/json"));
-    assert_eq!(caps("a !application/json, x=[1, 2], y=\"a!b\"; text/csv! b").caps.as_deref(), Some("application/json, x=[1, 2], y=\"a!b\"; text/csv"));
+    assert_eq!(
+        caps("a !application/json, x=[1, 2], y=\"a!b\"; text/csv! b").caps.as_deref(),
+        Some("application/json, x=[1, 2], y=\"a!b\"; text/csv")
+    );
     let all = caps("a ! video/x-all : b");
     assert!(all.all && all.caps.is_some());
     assert_eq!(caps("a ! b location=x/y ! c").caps, None);
@@ -125,7 +128,10 @@ fn the_whole_grammar_is_read() {
 #[test]
 fn pads_are_kept_with_their_side() {
     let chain = &parse("a .x,y ! .z b").unwrap().chains[0];
-    assert_eq!((chain.nodes[0].from.as_slice(), chain.nodes[1].into.as_slice()), (["x", "y"].map(String::from).as_slice(), ["z".to_owned()].as_slice()));
+    assert_eq!(
+        (chain.nodes[0].from.as_slice(), chain.nodes[1].into.as_slice()),
+        (["x", "y"].map(String::from).as_slice(), ["z".to_owned()].as_slice())
+    );
 }
 
 #[test]
@@ -153,7 +159,9 @@ fn arguments_are_tokens() {
     assert_eq!(of(&["s", r#"location=.a == "x\d""#, "!", "t"]), r#".a == "x\d""#);
     assert_eq!(of(&["s", "location", "=", "a", "!", "t"]), "a");
     assert_eq!(of(&["s location=a ! t"]), "a");
-    assert!(matches!(&args(&["mqtt://h/a b", "!", "t"]).unwrap().chains[0].nodes[0].item, Item::Url(url) if url == "mqtt://h/a b"));
+    assert!(
+        matches!(&args(&["mqtt://h/a b", "!", "t"]).unwrap().chains[0].nodes[0].item, Item::Url(url) if url == "mqtt://h/a b")
+    );
     assert!(args(&[]).unwrap_err().to_string().contains("empty"));
     assert!(args(&["s", "!"]).unwrap_err().to_string().contains("nothing stands after"));
 }
@@ -170,7 +178,13 @@ fn complaining() -> Registry {
     let mut registry = Registry::new();
     let make = |args: &mut crate::registry::Args| {
         let uri = args.uri().clone();
-        Err(Error::usage(format!("cannot use {} {:?} {} {}", uri.path(), uri.options().collect::<Vec<_>>(), uri.rest(), uri)))
+        Err(Error::usage(format!(
+            "cannot use {} {:?} {} {}",
+            uri.path(),
+            uri.options().collect::<Vec<_>>(),
+            uri.rest(),
+            uri
+        )))
     };
     registry.add(ElementSpec::source("mqttsrc", make).schemes(&["mqtt"]));
     registry
@@ -254,9 +268,9 @@ proptest! {
         rest in prop::sample::select(vec!["", " ! !", " ! nullsink", " unknown=1 ! x", " )", " ! \"", " location=mqtt://h/a ! b"]),
         port in prop::sample::select(vec!["", ":1883", ":99999", ":x"]),
     ) {
+        // A space or a quote ends a plain property: what follows is no password to anybody.
+        let middle = if property { middle.replace([' ', '"', '\''], "") } else { middle };
         let password = format!("{head}{middle}{tail}");
-        // Unquoted, a space ends a plain property: what follows is no password to anybody.
-        prop_assume!(!property || !(middle.contains([' ', '!', '"', '\''])));
         let text = if property {
             format!("mqttsrc password={quote}{password}{quote} location=mqtt://host{port}/a{rest}")
         } else {

@@ -5,6 +5,7 @@ mod docs;
 mod options;
 #[allow(clippy::module_inception)]
 mod registry;
+pub(crate) mod secrets;
 mod shared;
 mod spec;
 mod types;
@@ -18,8 +19,6 @@ pub use shared::{Batching, Content, media_type};
 pub use spec::{ElementSpec, OptionSpec, Role};
 pub use types::{Secret, Size, Span};
 pub use uri::{Host, Uri, redact};
-
-pub(crate) use uri::is_secret;
 
 #[cfg(test)]
 mod tests;

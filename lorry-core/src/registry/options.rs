@@ -225,7 +225,15 @@ impl Given1 {
 
     fn parsed<N: std::str::FromStr>(self, what: &str) -> Result<N, Wrong> {
         let text = self.one()?;
-        text.trim().parse().map_err(|_| de::Error::custom(format!("{text:?} is not {what}")))
+        let wrong = || de::Error::custom(format!("{text:?} is not {what}"));
+        // Whole numbers may be hexadecimal, as GStreamer has it.
+        match text.trim().strip_prefix("0x") {
+            Some(digits) if digits.chars().all(|c| c.is_ascii_hexdigit()) => {
+                let number = u64::from_str_radix(digits, 16).map_err(|_| wrong())?;
+                number.to_string().parse().map_err(|_| wrong())
+            }
+            _ => text.trim().parse().map_err(|_| wrong()),
+        }
     }
 }
 

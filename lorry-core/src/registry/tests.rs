@@ -39,7 +39,9 @@ fn braces_protect_their_content() {
 
 #[test]
 fn no_error_repeats_a_password() {
-    for text in ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "nohost:99/?password=hunter2&x=%ff"] {
+    for text in
+        ["mqtt://joe:hunter2@host:99999/a", "mqtt://joe:hunter2@[::1/a", "mqtt://host:99/?password=hunter2&x=%ff"]
+    {
         assert!(!refuse(text).contains("hunter2"), "{}", refuse(text));
     }
     let shown = redact("relay mqtt://joe:n@sty/hunter2@host/a password=\"hunter2 x\" ! b");
@@ -63,4 +65,48 @@ fn repeated_options_need_a_list() {
     let error = options.take::<One>().unwrap_err().to_string();
     assert!(error.contains("\"qos\"") && error.contains("\"many\""), "{error}");
     assert_eq!(One::default().qos, 0);
+}
+
+#[test]
+fn whole_numbers_may_be_hexadecimal() {
+    #[derive(Debug, Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Number {
+        n: i32,
+    }
+    let take = |text: &str| {
+        let mut options = Options::new("x");
+        options.push("n", Some(text));
+        options.take::<Number>().map(|number| number.n)
+    };
+    assert_eq!(take("0x10").unwrap(), 16);
+    for wrong in ["0x", "0xg", "0x+1", "-0x1", "0xffffffff", "0x1.0"] {
+        assert!(take(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn a_password_that_breaks_its_address_is_not_repeated_either() {
+    for text in [
+        "mqtt://joe:zorro?banjo@host:99999/a",
+        "mqtt://joe:zorro banjo@host:1x/a",
+        "mqtt://joe:zorro\"banjo@host:0/a",
+        "mqtt://joe:zorro/banjo@ho%ffst/a",
+        "mqtt://joe:zorro#banjo@[::1/a",
+        "mqtt://joe:zorro%ffbanjo@host/a",
+        "mqtt://host/%ff?password=zorro banjo",
+    ] {
+        let error = refuse(text);
+        assert!(!error.contains("zorro") && !error.contains("banjo"), "{error}");
+    }
+    assert!(refuse("mqtt://joe:zorro?banjo@host/a").contains("%3F for ?"));
+    // Without an @ it may be a mistyped port or the end of an address that was cut off: it is said what is wrong, not with what.
+    assert_eq!(refuse("mqtt://host:1883x"), "port *** is not a number from 1 to 65535 in \"mqtt://host:***\"");
+}
+
+#[test]
+fn a_text_that_is_no_percent_encoding_is_kept_where_there_is_no_authority() {
+    let uri = Uri::parse("exec:date +%Ec?x=%ff").unwrap();
+    assert_eq!((uri.rest(), uri.path()), ("date +%Ec?x=%ff", "date +%Ec"));
+    assert!(refuse("mqtt://localhost/%ff").contains("UTF-8"));
 }

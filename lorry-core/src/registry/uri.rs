@@ -3,6 +3,7 @@
 //! It differs from RFC 3986 where brokers differ from the web: there are no fragments (`#` is an ordinary character, as MQTT filters
 //! need it), several hosts may stand before the path, `+` stays `+` everywhere, and `{{ … }}` protects what it encloses.
 
+use super::secrets;
 use crate::{Error, Result};
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
@@ -49,7 +50,9 @@ impl Uri {
         if text == "-" {
             return Ok(Self::bare("stdio", ""));
         }
-        let fail = |what: String| Error::usage(format!("{what} in {:?}", redact(text)));
+        let secrets = secrets::of_address(text);
+        let redact = |text: &str| secrets.masked(text);
+        let fail = |what: String| Error::usage(secrets.keep_out_of(format!("{what} in {:?}", redact(text))));
         if text.is_empty() {
             return Err(Error::usage("the address is empty").hint("write SCHEME://… or - for stdin and stdout"));
         }
@@ -63,7 +66,9 @@ impl Uri {
         };
         let mut uri = Self::bare(&scheme.to_ascii_lowercase(), "");
         uri.rest = rest.to_owned();
-        uri.options = query.map(parse_options).transpose().map_err(fail)?.unwrap_or_default();
+        // Without `//` it may be a text of another kind altogether, such as `exec:date +%Ec`.
+        let decode = if body.starts_with("//") { decode } else { decode_or_keep };
+        uri.options = query.map(|query| parse_options(query, decode)).transpose().map_err(fail)?.unwrap_or_default();
         let raw_path = match body.strip_prefix("//") {
             None => body,
             Some(body) => {
@@ -209,45 +214,7 @@ pub(crate) fn is_secret(name: &str) -> bool {
 /// assert_eq!(redact("mqttsrc location=mqtt://joe:pw@host/a?password=x ! nullsink"), "mqttsrc location=mqtt://joe:***@host/a?password=*** ! nullsink");
 /// ```
 pub fn redact(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after.find([' ', '"', '\'', '?']).unwrap_or(after.len());
-        // A raw slash may stand in a careless password: hide up to the last @ before the options.
-        match (after[..end].rfind('@'), after[..end].find(':')) {
-            (Some(at), Some(colon)) if colon < at => {
-                out.push_str(&after[..=colon]);
-                out.push_str("***");
-                rest = &after[at..];
-            }
-            _ => rest = after,
-        }
-    }
-    out.push_str(rest);
-    redact_options(&out)
-}
-
-fn redact_options(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(equals) = rest.find('=') {
-        let name_from = rest[..equals].rfind(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_' || c == '.'));
-        let name = &rest[name_from.map_or(0, |at| at + 1)..equals];
-        out.push_str(&rest[..=equals]);
-        rest = &rest[equals + 1..];
-        if is_secret(name) {
-            let end = match rest.chars().next() {
-                Some(quote @ ('"' | '\'')) => rest[1..].find(quote).map_or(rest.len(), |at| at + 2),
-                _ => rest.find(['&', ' ', '"', '\'', '\n']).unwrap_or(rest.len()),
-            };
-            out.push_str("***");
-            rest = &rest[end..];
-        }
-    }
-    out.push_str(rest);
-    out
+    secrets::of_text(text).masked(text)
 }
 
 fn split_scheme(text: &str) -> Option<(&str, &str)> {
@@ -274,7 +241,10 @@ fn find_outside_braces(text: &str, wanted: impl Fn(char) -> bool) -> Option<usiz
     None
 }
 
-fn parse_options(text: &str) -> Result<Vec<(String, Option<String>)>, String> {
+fn parse_options(
+    text: &str,
+    decode: impl Fn(&str) -> Result<String, String>,
+) -> Result<Vec<(String, Option<String>)>, String> {
     let mut options = Vec::new();
     let mut rest = text;
     while !rest.is_empty() {
@@ -320,6 +290,10 @@ fn parse_host(text: &str) -> Result<Host, String> {
         return Err("an IPv6 address needs brackets, such as [::1]:1883,".into());
     }
     Ok(Host { name: decode(name)?, port })
+}
+
+fn decode_or_keep(text: &str) -> Result<String, String> {
+    Ok(decode(text).unwrap_or_else(|_| text.to_owned()))
 }
 
 fn decode(text: &str) -> Result<String, String> {

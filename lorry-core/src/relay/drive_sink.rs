@@ -192,7 +192,8 @@ impl<T: Send + Sync + 'static> Driver<T> {
                     self.land(landed);
                 }
                 // What waits may be dropped once the ledgers know that it is for a reason.
-                failed.await;
+                // (Asked anew: `failed` itself may be what has brought us here.)
+                control.failed().await;
                 break;
             }
             self.send_again().await;

@@ -1,6 +1,6 @@
 //! When to try again: one schedule for connections, sinks and sources.
 
-use crate::{Class, Error};
+use crate::{Class, Error, ErrorKind};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -95,12 +95,15 @@ impl Backoff {
         self.succeeded
     }
 
-    /// Notes a failure and says what to do. Data errors are not for this schedule: they are treated like config errors.
+    /// Notes a failure and says what to do. Data errors are not for this schedule: they are treated like config errors. A config
+    /// error of kind [`Closed`](ErrorKind::Closed) is final, whatever went before.
     pub fn failed(&mut self, error: &Error) -> Next {
         if self.since.take().is_some_and(|since| since.elapsed() >= self.retry.healthy) {
             self.exponent = 0;
         }
         match error.class() {
+            // A closed stdout, a program that has ended: nobody mends that while the process runs.
+            Class::Config if error.kind() == ErrorKind::Closed => Next::GiveUp,
             Class::Transient | Class::Ambiguous => Next::Wait(self.delay()),
             Class::Config | Class::Data if self.succeeded || self.retry.startup == Startup::Retry => {
                 Next::Wait(self.retry.degraded)

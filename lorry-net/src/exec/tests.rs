@@ -226,6 +226,7 @@ fn addresses_and_properties() {
     crate::register(&mut registry);
     let identity = |uri: &str| registry.source(uri).unwrap().info(&Identity::default()).identity;
     assert_eq!(identity("exec:date +%Y?x&y"), "date");
+    assert_eq!(identity("exec:date +%Ec"), "date");
     assert_eq!(registry.source("exec:").err().unwrap().kind(), ErrorKind::Usage);
     let properties = [("location".into(), "ls -l".into()), ("restart".into(), "true".into())];
     let Element::Source(source) = registry.make_named("execsrc", &properties).unwrap() else { panic!() };

@@ -3,7 +3,7 @@
 use super::options::StdinOptions;
 use crate::reader::{Reader, ReaderThread, Stamp, not_open};
 use lorry_core::relay::{Context, Event, Identity, LaneId, Settled, Source, SourceInfo};
-use lorry_core::{Class, Result, async_trait};
+use lorry_core::{Class, Error, ErrorKind, Result, async_trait};
 use std::io::Read;
 
 const READ_STDIN: &str = "read stdin";
@@ -40,11 +40,11 @@ impl Source for StdinSource {
 
     async fn next(&mut self, limit: usize) -> Result<Event> {
         let thread = self.thread.as_mut().ok_or_else(not_open)?;
-        // What was read is gone: trying again would only hide that.
-        thread
-            .next(limit)
-            .await
-            .map_err(|error| if error.class() == Class::Transient { error.classed(Class::Config) } else { error })
+        // Trying again would only hide that something is missing.
+        thread.next(limit).await.map_err(|error| match error.class() {
+            Class::Data => error,
+            _ => Error::config(ErrorKind::Closed, READ_STDIN, error.message()).caused_by(error),
+        })
     }
 
     async fn settle(&mut self, _: Vec<Settled>) -> Result<()> {
@@ -67,5 +67,5 @@ fn stdin() -> Result<impl Read> {
 
 #[cfg(not(unix))]
 fn stdin() -> Result<impl Read> {
-    Ok::<_, lorry_core::Error>(std::io::stdin())
+    Ok::<_, Error>(std::io::stdin())
 }

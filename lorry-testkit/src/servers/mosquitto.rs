@@ -259,9 +259,7 @@ impl Mosquitto {
     /// # Panics
     /// It cannot be published.
     pub fn publish(&self, topic: &str, qos: u8, payload: impl AsRef<[u8]>) {
-        let mut command = self.client("mosquitto_pub");
-        command.args(["-t", topic, "-q", &qos.to_string(), "-s"]);
-        run(&mut command, payload.as_ref());
+        self.publish_with(topic, &["-q", &qos.to_string()], payload);
     }
 
     /// Publishes with these further arguments of mosquitto_pub, such as `-V 5 -D publish user-property a b -r`; the payload is its
@@ -271,7 +269,9 @@ impl Mosquitto {
     /// It cannot be published.
     pub fn publish_with(&self, topic: &str, args: &[&str], payload: impl AsRef<[u8]>) {
         let mut command = self.client("mosquitto_pub");
-        command.args(["-t", topic, "-s"]).args(args);
+        // It refuses an empty standard input.
+        let from = if payload.as_ref().is_empty() { "-n" } else { "-s" };
+        command.args(["-t", topic, from]).args(args);
         run(&mut command, payload.as_ref());
     }
 

@@ -181,7 +181,8 @@ impl Postgres {
         ]);
         command.args(["-p", &self.port.to_string()]);
         // What the environment says about other servers is not meant for this one.
-        for name in ["PGOPTIONS", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT", "PGTARGETSESSIONATTRS", "PGCLIENTENCODING"] {
+        for name in ["PGOPTIONS", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT", "PGTARGETSESSIONATTRS", "PGCLIENTENCODING"]
+        {
             command.env_remove(name);
         }
         command.env("PGPASSWORD", self.options.password.as_deref().unwrap_or_default());

@@ -177,3 +177,71 @@ async fn try_map_rejects_the_message_alone() {
     assert_eq!((report.delivered, report.dropped), (9, 1));
     assert!(!kept.lock().unwrap().values().contains(&3));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_config_error_of_kind_closed_is_final_even_after_a_success() {
+    let closed = crate::Error::config(ErrorKind::Closed, "write stdout", "its reader has gone");
+    let mut first = true;
+    let sink = Keep::new().limits(Limits { items: 1, ..Limits::default() }).answering(move |batch| {
+        if std::mem::take(&mut first) { Ok(()) } else { Err(Failures::all(batch.len(), &closed)) }
+    });
+    let began = tokio::time::Instant::now();
+    let report = Relay::new([Stream::from_source(Numbers::to(9).then_waits()).to(sink)]).spawn().wait().await;
+    assert_eq!(report.error.unwrap().kind(), ErrorKind::Closed);
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_the_source_cannot_hand_over_follows_the_policy() {
+    let with_a_trip = || {
+        let mut source = Numbers::to(20);
+        source.trips.push_back((10, error(Class::Data)));
+        source
+    };
+    let report = Relay::new([Stream::from_source(with_a_trip()).to(Keep::new())]).spawn().wait().await;
+    let failure = report.error.unwrap();
+    assert!(failure.class() == Class::Data && failure.to_string().contains("numbersrc0"), "{failure}");
+
+    let source = with_a_trip();
+    let log = source.log.clone();
+    let relay = Relay::new([Stream::from_source(source).to(Keep::new())]).on_error(OnError::Drop);
+    assert_eq!(relay.run().await.unwrap().delivered, 20);
+    assert_eq!(log.lock().unwrap().opened, 1, "it stays open");
+}
+
+/// Fails once the sink is open, without having given anything.
+struct FailsLater(std::sync::Arc<std::sync::Mutex<super::script::SinkLog<u64>>>);
+
+#[crate::async_trait]
+impl Source<u64> for FailsLater {
+    fn info(&self, _: &Identity) -> SourceInfo {
+        SourceInfo::new("failsrc", "fail")
+    }
+
+    async fn open(&mut self, _: Context) -> crate::Result<()> {
+        Ok(())
+    }
+
+    async fn next(&mut self, _: usize) -> crate::Result<Event<u64>> {
+        while !self.0.lock().unwrap().opened {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Err(error(Class::Config))
+    }
+
+    async fn settle(&mut self, _: Vec<Settled>) -> crate::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_sink_is_closed_when_its_source_fails() {
+    // Whether the sink hears of the failure before its queue is closed is a matter of luck: both must go well.
+    for _ in 0..100 {
+        let sink = Keep::new();
+        let log = sink.log.clone();
+        let report = Relay::new([Stream::from_source(FailsLater(log.clone())).to(sink)]).spawn().wait().await;
+        assert_eq!(report.error.unwrap().class(), Class::Config);
+        assert!(log.lock().unwrap().closed);
+    }
+}

@@ -1,56 +1,89 @@
-//! Where passwords stand in launch text, so that no error repeats one.
+//! Where passwords stand in what a person typed, so that no error repeats one.
 //!
 //! The text may be broken just because of a password with a space, a quote or an @ in it. So this looks at the text, not at tokens, and
 //! rather hides too much.
 
-use crate::registry::is_secret;
+use super::uri::is_secret;
 use percent_encoding::percent_decode_str;
 use std::ops::Range;
 
 /// What is shown in place of a password.
-pub(super) const MASK: &str = "***";
+pub(crate) const MASK: &str = "***";
 
 /// The places of passwords in a text, and the words that must not appear elsewhere.
 #[derive(Debug, Default)]
-pub(super) struct Secrets {
-    pub(super) places: Vec<Range<usize>>,
+pub(crate) struct Secrets {
+    pub(crate) places: Vec<Range<usize>>,
     words: Vec<String>,
 }
 
-/// The secrets of a text.
-pub(super) fn of_text(text: &str) -> Secrets {
+/// The secrets of a text, such as a launch text or a command line.
+pub(crate) fn of_text(text: &str) -> Secrets {
+    Secrets::at(places(text), text)
+}
+
+/// The secrets of a text that is one address, in which spaces and quotes are characters like others.
+pub(crate) fn of_address(text: &str) -> Secrets {
+    let plain =
+        |c: char| if c.is_whitespace() || matches!(c, '"' | '\'') { "x".repeat(c.len_utf8()) } else { c.to_string() };
+    Secrets::at(places(&text.chars().map(plain).collect::<String>()), text)
+}
+
+fn places(text: &str) -> Vec<Range<usize>> {
     let mut places = addresses(text);
     places.extend(options(text));
     places.retain(|place| !place.is_empty());
     places.sort_by_key(|place| place.start);
-    let places = places.into_iter().fold(Vec::new(), |mut merged: Vec<Range<usize>>, place| {
+    places.into_iter().fold(Vec::new(), |mut merged: Vec<Range<usize>>, place| {
         match merged.last_mut() {
             Some(last) if place.start <= last.end => last.end = last.end.max(place.end),
             _ => merged.push(place),
         }
         merged
-    });
-    let words = places.iter().flat_map(|place| words(&text[place.clone()])).collect();
-    Secrets { places, words }
+    })
 }
 
 impl Secrets {
+    fn at(places: Vec<Range<usize>>, text: &str) -> Self {
+        let words = places.iter().flat_map(|place| words(&text[place.clone()])).collect();
+        Self { places, words }
+    }
+
+    /// The text with `***` for each password.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut done = 0;
+        for place in &self.places {
+            out.push_str(&text[done..place.start]);
+            out.push_str(MASK);
+            done = place.end;
+        }
+        out.push_str(&text[done..]);
+        out
+    }
+
     /// Adds those of a property's value: it may differ from the text by quotes and backslashes.
-    pub(super) fn add_value(&mut self, name: &str, value: &str) {
+    pub(crate) fn add_value(&mut self, name: &str, value: &str) {
         if is_secret(name) {
             self.words.extend(words(value));
         }
         self.words.extend(of_text(value).words);
     }
 
-    /// The message itself, or, where a part of a password got into it, one that says nothing of it.
-    pub(super) fn keep_out_of(&self, message: String) -> String {
-        if self.words.iter().any(|word| message.contains(word)) {
-            return "something is wrong here, near a password; special characters in a password are written percent-encoded: \
-                    %20 for a space, %40 for @, %2F for /, %3F for ?"
-                .to_owned();
+    /// The message without any word of a password that got into it, as the "port" of an address that broke off, say.
+    pub(crate) fn keep_out_of(&self, message: String) -> String {
+        let mut words: Vec<_> = self.words.iter().filter(|word| message.contains(*word)).collect();
+        if words.is_empty() {
+            return message;
         }
-        message
+        words.sort_by_key(|word| std::cmp::Reverse(word.len()));
+        let message = words.into_iter().fold(message, |message, word| message.replace(word, MASK));
+        if !self.words.iter().any(|word| word.contains(['@', '/', '?', ' ', '"', '\''])) {
+            return message;
+        }
+        format!(
+            "{message}; special characters in a password are percent-encoded: %20 for a space, %40 for @, %2F for /, %3F for ?"
+        )
     }
 }
 
@@ -59,7 +92,9 @@ fn words(secret: &str) -> Vec<String> {
     let decoded = percent_decode_str(secret).decode_utf8_lossy();
     let mut words = Vec::new();
     for text in [secret, &*decoded] {
-        words.extend(text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= 3).map(str::to_owned));
+        words.extend(
+            text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().count() >= 3).map(str::to_owned),
+        );
         words.push(text.to_owned());
     }
     words.retain(|word| !word.trim().is_empty() && word.chars().count() >= 2);
@@ -84,7 +119,9 @@ fn password(text: &str, start: usize) -> Option<Range<usize>> {
     // What stands after the colon should be a port, or a password up to its @. If it breaks off, an @ further on may be its end; not
     // beyond the next address, nor beyond the next link, unless this is no port either.
     let is_port = authority.starts_with('[')
-        || authority.split(',').all(|host| host.split_once(':').is_none_or(|(_, port)| port.chars().all(|c| c.is_ascii_digit())));
+        || authority
+            .split(',')
+            .all(|host| host.split_once(':').is_none_or(|(_, port)| port.chars().all(|c| c.is_ascii_digit())));
     let rest = &after[word.len()..];
     let link = rest.find(" ! ").filter(|_| is_port);
     let end = rest.find("://").into_iter().chain(link).min().unwrap_or(rest.len());

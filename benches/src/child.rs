@@ -1,0 +1,72 @@
+//! A relay in a process of its own: this program again, with other arguments.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+/// `relay SOURCE SINK COUNT NAME`: until COUNT messages are delivered (0: until killed), under a name unless that is `-`.
+/// Prints the CPU seconds that it used.
+pub(crate) fn relay(args: &[String]) {
+    let [source, sink, count, name] = args else { panic!("relay SOURCE SINK COUNT NAME") };
+    crate::tools::runtime().block_on(async {
+        let mut relay = lorry::registry_with_defaults().relay(source, sink).unwrap();
+        match count.parse::<u64>().unwrap() {
+            0 => {}
+            count => relay = relay.count(count),
+        }
+        if name != "-" {
+            relay = relay.name(Arc::<str>::from(name.as_str()));
+        }
+        let report = relay.spawn().wait().await;
+        if let Some(error) = report.error {
+            panic!("{error}");
+        }
+    });
+    println!("{}", cpu("self"));
+}
+
+/// CPU seconds that a process has used, by /proc (in ticks of 10 ms).
+pub(crate) fn cpu(pid: &str) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let after = stat.rsplit(')').next().unwrap_or_default();
+    after.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+pub(crate) struct Relay(Child);
+
+impl Relay {
+    pub(crate) fn start(source: &str, sink: &str, count: usize, name: &str) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["relay", source, sink, &count.to_string(), name]).stdout(Stdio::piped());
+        Self(command.spawn().unwrap())
+    }
+
+    /// Waits for its end; the CPU seconds that it used.
+    pub(crate) fn wait(mut self) -> f64 {
+        let mut text = String::new();
+        self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
+        assert!(self.0.wait().unwrap().success(), "the relay failed");
+        text.trim().parse().unwrap()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    pub(crate) fn cpu(&self) -> f64 {
+        cpu(&self.0.id().to_string())
+    }
+
+    /// Resident memory in MB (10^6 bytes).
+    pub(crate) fn rss(&self) -> f64 {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.0.id())).unwrap_or_default();
+        statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or_default() * 4096.0 / 1e6
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,140 @@
+//! MQTT QoS 1 into databases and to MQTT, beside subscribers and publishers that do nothing else.
+
+use crate::bare;
+use crate::child::Relay;
+use crate::tools::{Folder, best, ids, rate, row, runtime, say, scaled, timed};
+use lorry_testkit::servers::{Mosquitto, MosquittoOptions, Postgres, PostgresOptions};
+use std::io::Write;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+fn broker() -> Mosquitto {
+    Mosquitto::start(MosquittoOptions::default().volatile())
+}
+
+/// Publishes the rows over two connections of mosquitto_pub at once.
+fn feed(broker: &Mosquitto, n: usize) -> Vec<Child> {
+    let feed = |start: usize| {
+        let mut command = broker.client("mosquitto_pub");
+        let mut child = command.args(["-q", "1", "-t", "b/x", "-l"]).stdin(Stdio::piped()).spawn().unwrap();
+        let mut stdin = std::io::BufWriter::new(child.stdin.take().unwrap());
+        std::thread::spawn(move || (start..n).step_by(2).for_each(|id| writeln!(stdin, "{}", row(id)).unwrap()));
+        child
+    };
+    vec![feed(0), feed(1)]
+}
+
+fn reap(children: Vec<Child>) {
+    children.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+}
+
+/// A subscription of mosquitto_sub that counts and acknowledges.
+fn live_limit(n: usize) -> Duration {
+    let broker = broker();
+    let mut command = broker.client("mosquitto_sub");
+    let mut counter = command.args(["-q", "1", "-t", "b/#", "-i", "counter", "-C", &n.to_string()]).stdout(Stdio::null()).spawn().unwrap();
+    subscribed(&broker, 1);
+    timed(|| {
+        let feeds = feed(&broker, n);
+        assert!(counter.wait().unwrap().success());
+        reap(feeds);
+    })
+}
+
+fn subscribed(broker: &Mosquitto, times: usize) {
+    crate::tools::until("a subscription", 20, || broker.log().matches("Sending SUBACK").count() >= times);
+}
+
+/// Live flow into a sink: the time until the relay has delivered all, and its CPU seconds.
+fn live(n: usize, sink: &str) -> (Duration, f64) {
+    let broker = broker();
+    let relay = Relay::start(&format!("{}/b/%23", broker.url()), sink, n, "-");
+    subscribed(&broker, 1);
+    let mut cpu = 0.0;
+    let took = timed(|| {
+        let feeds = feed(&broker, n);
+        cpu = relay.wait();
+        reap(feeds);
+    });
+    (took, cpu)
+}
+
+/// A stored backlog into a sink.
+fn drain(n: usize, sink: &str) -> Duration {
+    let broker = broker();
+    let source = format!("{}/b/%23", broker.url());
+    let mut first = Relay::start(&source, sink, 0, "drain");
+    subscribed(&broker, 1);
+    first.kill();
+    reap(feed(&broker, n));
+    timed(|| {
+        Relay::start(&source, sink, n, "drain").wait();
+    })
+}
+
+fn drain_limit(n: usize) -> Duration {
+    let broker = broker();
+    runtime().block_on(bare::keep(broker.port(), "bare", "b/#"));
+    reap(feed(&broker, n));
+    timed(|| runtime().block_on(bare::drain(broker.port(), "bare", n)))
+}
+
+fn into_database(name: &str, n: usize, sink: impl Fn(&str) -> String, check: impl Fn(&str)) {
+    let limit = best(3, |_| live_limit(n));
+    let mut cpu = f64::MAX;
+    let own = best(3, |run| {
+        let table = format!("live{run}");
+        let (took, used) = live(n, &sink(&table));
+        cpu = cpu.min(used);
+        check(&table);
+        took
+    });
+    say(&format!("MQTT → {name}, live"), rate(n, own), ("mosquitto_sub", rate(n, limit)), 0.9);
+    println!("{:<28} {:.1} µs of CPU a message (goal for SQLite: ≤ 8)", "", cpu / n as f64 * 1e6);
+    let limit = best(3, |_| drain_limit(n));
+    let own = best(3, |run| {
+        let table = format!("drain{run}");
+        let took = drain(n, &sink(&table));
+        check(&table);
+        took
+    });
+    say(&format!("MQTT → {name}, backlog"), rate(n, own), ("bare subscriber", rate(n, limit)), 0.65);
+}
+
+pub(crate) fn to_sqlite() {
+    let n = scaled(100_000);
+    let folder = Folder::new();
+    let database = |table: &str| folder.path(&format!("{table}.db"));
+    let sink = |table: &str| format!("sqlite:///{}?table={table}", database(table).display());
+    into_database("SQLite", n, sink, |table| assert_eq!(ids(&database(table), table), (n, n)));
+}
+
+pub(crate) fn to_postgres() {
+    let n = scaled(100_000);
+    let server = Postgres::start(PostgresOptions::default().without_fsync());
+    let sink = |table: &str| {
+        let url = server.url();
+        format!("{url}{}table={table}", if url.contains('?') { '&' } else { '?' })
+    };
+    let count = |table: &str| server.psql(&format!("SELECT count(DISTINCT id) || ' ' || count(*) FROM {table}"));
+    into_database("PostgreSQL", n, sink, |table| assert_eq!(count(table).trim(), format!("{n} {n}")));
+}
+
+pub(crate) fn to_mqtt() {
+    let n = scaled(200_000);
+    let (from, to) = (broker(), broker());
+    // The backlog of one broker into another: the publisher is what is measured.
+    let source = format!("{}/b/%23", from.url());
+    let sink = format!("{}/out", to.url());
+    let mut first = Relay::start(&source, &sink, 0, "forward");
+    subscribed(&from, 1);
+    first.kill();
+    let own = best(3, |_| {
+        reap(feed(&from, n));
+        timed(|| {
+            Relay::start(&source, &sink, n, "forward").wait();
+        })
+    });
+    let limit = best(3, |_| timed(|| runtime().block_on(bare::publish(to.port(), n))));
+    say("MQTT → MQTT, QoS 1", rate(n, own), ("bare publisher", rate(n, limit)), 0.9);
+}
