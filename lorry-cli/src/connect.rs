@@ -44,7 +44,8 @@ pub(crate) fn ends_of_pipeline(registry: &Registry, pipeline: &Pipeline) -> Vec<
                     if !matches!(role, Some(Role::Source | Role::Sink)) {
                         continue;
                     }
-                    let pairs = element.properties.iter().map(|property| (property.name.clone(), property.value.clone()));
+                    let pairs =
+                        element.properties.iter().map(|property| (property.name.clone(), property.value.clone()));
                     ends.push(End::Named(element.factory.clone(), pairs.collect()));
                 }
                 Item::Bin(_) | Item::Reference(_) => {}
@@ -81,7 +82,9 @@ impl End {
     fn address(&self) -> Option<&str> {
         match self {
             Self::Address(_, address) => Some(address),
-            Self::Named(_, pairs) => pairs.iter().rev().find(|(name, _)| name == "location").map(|(_, value)| value.as_str()),
+            Self::Named(_, pairs) => {
+                pairs.iter().rev().find(|(name, _)| name == "location").map(|(_, value)| value.as_str())
+            }
         }
     }
 
@@ -115,7 +118,8 @@ impl End {
 /// The address without `if-exists=replace`, which empties a table as soon as it is opened.
 fn harmless(address: &str) -> String {
     let Some((before, options)) = address.split_once('?') else { return address.to_owned() };
-    let kept = options.split('&').filter(|option| !option.split_once('=').is_some_and(|(name, value)| empties(name, value)));
+    let kept =
+        options.split('&').filter(|option| !option.split_once('=').is_some_and(|(name, value)| empties(name, value)));
     format!("{before}?{}", kept.collect::<Vec<_>>().join("&"))
 }
 

@@ -16,14 +16,16 @@ use std::future::Future;
 ///
 /// # Errors
 /// Flags that do not go together.
-fn configure(mut relay: Relay, flags: &RelayFlags) -> Result<Relay, Failure> {
-    relay = identify(relay, &flags.identity)?;
+fn configure(relay: Relay, flags: &RelayFlags) -> Result<Relay, Failure> {
+    let mut relay = identify(relay, &flags.identity);
     relay = relay.on_error(match (flags.on_error, &flags.dlq) {
         (Policy::Stop, None) => OnError::Stop,
         (Policy::Drop, None) => OnError::Drop,
         (Policy::Dlq, None) => return Err(Error::usage("--on-error dlq needs --dlq URI").into()),
         (Policy::Dlq, Some(_)) => {
-            return Err(Error::usage("--dlq: this version cannot write dead letters yet").hint("use --on-error stop or drop").into());
+            return Err(Error::usage("--dlq: this version cannot write dead letters yet")
+                .hint("use --on-error stop or drop")
+                .into());
         }
         (Policy::Stop | Policy::Drop, Some(_)) => return Err(Error::usage("--dlq needs --on-error dlq").into()),
     });
@@ -37,23 +39,30 @@ fn configure(mut relay: Relay, flags: &RelayFlags) -> Result<Relay, Failure> {
     Ok(require(relay, flags.require))
 }
 
-/// Gives the relay its name and its state.
-///
-/// # Errors
-/// There is no place for the state.
-pub(crate) fn identify(mut relay: Relay, flags: &IdentityFlags) -> Result<Relay> {
-    let Some(name) = &flags.name else { return Ok(relay) };
-    relay = relay.name(name.as_str()).state(state::open(flags)?);
-    Ok(match &flags.instance {
+/// Gives the relay its name.
+pub(crate) fn identify(relay: Relay, flags: &IdentityFlags) -> Relay {
+    let relay = match &flags.name {
+        Some(name) => relay.name(name.as_str()),
+        None => relay,
+    };
+    match &flags.instance {
         Some(instance) => relay.instance(instance.as_str()),
         None => relay,
-    })
+    }
 }
 
 /// Checks a relay, runs it as the flags say, and reports.
 pub(crate) fn start(relay: Relay, flags: &RelayFlags, terminal: &Terminal) -> Outcome {
     let relay = configure(relay, flags)?;
+    let state = state::of(&flags.identity)?;
+    let relay = match &state {
+        Some(state) => relay.state(state.clone()),
+        None => relay,
+    };
     relay.check()?;
+    if let Some(state) = &state {
+        state.lock()?;
+    }
     let report = flags.report.as_deref().map(Destination::open).transpose()?;
     run(relay, report, terminal)
 }

@@ -6,19 +6,21 @@ use lorry::{Error, Result};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The state of the relay of this name: a folder of its own, which is made when first needed.
+/// The state of the relay of this name, if it has one: a folder of its own, which is made when first needed.
 ///
 /// # Errors
 /// Nobody says where: no `--state-dir`, no home.
-pub(crate) fn open(flags: &IdentityFlags) -> Result<Arc<dyn StateStore>> {
+pub(crate) fn of(flags: &IdentityFlags) -> Result<Option<Arc<dyn StateStore>>> {
+    let Some(name) = &flags.name else { return Ok(None) };
     let base = match &flags.state_dir {
         Some(dir) => dir.clone(),
-        None => default_dir(|name| std::env::var(name).ok())
-            .ok_or_else(|| Error::usage("no place for the state of a named relay: HOME is not set").hint("give --state-dir DIR"))?,
+        None => default_dir(|name| std::env::var(name).ok()).ok_or_else(|| {
+            Error::usage("no place for the state of a named relay: HOME is not set").hint("give --state-dir DIR")
+        })?,
     };
     let instance = flags.instance.iter().map(|instance| format!("@{}", safe(instance)));
-    let name = flags.name.iter().map(|name| safe(name)).chain(instance).collect::<String>();
-    Ok(Arc::new(DirState::new(base.join(name))))
+    let folder = std::iter::once(safe(name)).chain(instance).collect::<String>();
+    Ok(Some(Arc::new(DirState::new(base.join(folder)))))
 }
 
 /// The XDG state folder, which holds what should outlive a restart but is no one's document.
@@ -59,7 +61,10 @@ mod tests {
         };
         assert_eq!(of(&[("HOME", "/h")]).unwrap(), PathBuf::from("/h/.local/state/lorry"));
         assert_eq!(of(&[("HOME", "/h"), ("XDG_STATE_HOME", "/s")]).unwrap(), PathBuf::from("/s/lorry"));
-        assert_eq!(of(&[("HOME", "/h"), ("XDG_STATE_HOME", "relative")]).unwrap(), PathBuf::from("/h/.local/state/lorry"));
+        assert_eq!(
+            of(&[("HOME", "/h"), ("XDG_STATE_HOME", "relative")]).unwrap(),
+            PathBuf::from("/h/.local/state/lorry")
+        );
         assert_eq!(of(&[]), None);
     }
 }

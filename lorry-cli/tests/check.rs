@@ -26,7 +26,11 @@ fn the_plan_says_what_is_promised_and_what_is_lost() {
 fn the_graph_in_three_notations() {
     let dir = Dir::new();
     let run = |flag| dir.run(&["check", "test:", "null:", "-", "--map", ".id", flag]).exits(0).out;
-    assert!(run("--dot").starts_with("digraph") && run("--dot").contains("\"testsrc0\" -> \"map0\""), "{}", run("--dot"));
+    assert!(
+        run("--dot").starts_with("digraph") && run("--dot").contains("\"testsrc0\" -> \"map0\""),
+        "{}",
+        run("--dot")
+    );
     assert!(run("--mermaid").starts_with("flowchart"), "{}", run("--mermaid"));
     let json: Json = serde_json::from_str(&run("--json")).unwrap();
     assert_eq!(json["nodes"].as_array().map(Vec::len), Some(4), "{json}");

@@ -9,7 +9,19 @@ use util::Dir;
 fn the_list_has_every_element_with_a_line_about_it() {
     let dir = Dir::new();
     let list = dir.run(&["inspect"]).exits(0).out;
-    for name in ["mqttsrc", "mqttsink", "sqlsink", "filesrc", "filesink", "stdinsrc", "stdoutsink", "testsrc", "nullsink", "filter", "map"] {
+    for name in [
+        "mqttsrc",
+        "mqttsink",
+        "sqlsink",
+        "filesrc",
+        "filesink",
+        "stdinsrc",
+        "stdoutsink",
+        "testsrc",
+        "nullsink",
+        "filter",
+        "map",
+    ] {
         let line = list.lines().find(|line| line.split_whitespace().next() == Some(name));
         assert!(line.is_some_and(|line| line.split_whitespace().count() > 2), "{name}: {list}");
     }

@@ -119,7 +119,11 @@ fn a_wrong_password_is_said_and_not_shown() {
     let dir = Dir::new();
     let broker = Mosquitto::start(MosquittoOptions::default().user("joe", "right"));
     let address = format!("mqtt://joe:hunter2@127.0.0.1:{}/a", broker.port());
-    for args in [&["relay", &address, "null:"][..], &["publish", &address, "--data", "x"], &["check", &address, "null:", "--connect"]] {
+    for args in [
+        &["relay", &address, "null:"][..],
+        &["publish", &address, "--data", "x"],
+        &["check", &address, "null:", "--connect"],
+    ] {
         let ran = dir.run(args).exits(1);
         assert!(ran.err.to_lowercase().contains("auth") || ran.err.contains("password"), "{ran:?}");
     }

@@ -37,6 +37,14 @@ fn a_refused_message_is_a_failure() {
     assert_eq!(rows(&dir, "SELECT count(*) FROM t"), 1);
 }
 
+/// Not that the message was dropped, but why.
+#[test]
+fn a_destination_that_cannot_be_opened_is_named() {
+    let ran = Dir::new().run(&["publish", "sqlite:////nonexistent/a.db?table=t", "--data", "{}"]);
+    assert_eq!((ran.code, ran.err.lines().count()), (Some(1), 1), "{ran:?}");
+    assert!(ran.err.contains("/nonexistent/a.db") && !ran.err.contains("undecided"), "{ran:?}");
+}
+
 #[test]
 fn a_confirmation_that_does_not_come_is_a_failure() {
     let dir = Dir::new();

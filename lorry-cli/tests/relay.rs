@@ -10,7 +10,10 @@ fn report(dir: &Dir) -> Json {
 }
 
 fn sum(report: &Json) -> u64 {
-    ["delivered", "filtered", "dropped", "dead_lettered", "failed", "held"].iter().filter_map(|key| report[key].as_u64()).sum()
+    ["delivered", "filtered", "dropped", "dead_lettered", "failed", "held"]
+        .iter()
+        .filter_map(|key| report[key].as_u64())
+        .sum()
 }
 
 #[test]
@@ -41,7 +44,8 @@ fn every_sink_gets_everything() {
 fn expressions_act_in_the_order_typed() {
     let dir = Dir::new();
     let input = "{\"a\":1}\n{\"a\":2}\n{\"a\":3}\n";
-    let run = |args: &[&str]| dir.feed(&[&["relay", "-", "--report", "report.json"], args].concat(), input).exits(0).out;
+    let run =
+        |args: &[&str]| dir.feed(&[&["relay", "-", "--report", "report.json"], args].concat(), input).exits(0).out;
     assert_eq!(run(&["--map", ".a", "--filter", ". > 1"]), "2\n3\n");
     assert_eq!(run(&["--filter", ".a > 1", "--map", ".a", "--map", "., -."]), "2\n-2\n3\n-3\n");
     let report = report(&dir);
@@ -132,4 +136,21 @@ fn a_missing_input_file_is_named() {
     let ran = Dir::new().run(&["relay", "file:///nonexistent/in.txt", "null://"]);
     assert!(matches!(ran.code, Some(1 | 2)) && ran.err.contains("nonexistent"), "{ran:?}");
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+}
+
+/// One process at a time works under a name.
+#[test]
+fn the_state_of_a_name_is_one_process_s() {
+    let dir = Dir::new();
+    let named = |flags: &[&'static str]| [&["relay", "-", "null:", "--name", "../weather"], flags].concat();
+    let mut run = dir.start(&named(&[]));
+    let state = dir.path(".local/state/lorry/%2E.%2Fweather/lock");
+    run.until("the lock", || state.exists());
+    let ran = dir.run(&named(&[])).exits(1).says("--instance");
+    assert_eq!(ran.err.lines().count(), 1, "{ran:?}");
+    dir.run(&named(&["--instance", "2"])).exits(0);
+    dir.run(&named(&["--state-dir", "elsewhere"])).exits(0);
+    assert!(dir.path("elsewhere").is_dir());
+    run.end().exits(0);
+    dir.run(&named(&[])).exits(0);
 }

@@ -16,8 +16,10 @@ use std::time::Duration;
 /// Relay messages between MQTT, SQL databases, files and more, losing none
 #[derive(Debug, Parser)]
 #[command(name = "lorry", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
-#[command(after_help = "Addresses are SCHEME://HOST:PORT/PATH?OPTION=VALUE; `lorry inspect` lists the schemes, `lorry inspect mqtt` the options of one.
-Exit codes: 0 done, 1 something was left undelivered, 2 the request was wrong, 130 a second Ctrl-C.")]
+#[command(
+    after_help = "Addresses are SCHEME://HOST:PORT/PATH?OPTION=VALUE; `lorry inspect` lists the schemes, `lorry inspect mqtt` the options of one.
+Exit codes: 0 done, 1 something was left undelivered, 2 the request was wrong, 130 a second Ctrl-C."
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -36,10 +36,18 @@ impl Args for Steps {
     fn augment_args(command: Command) -> Command {
         let flag = |name: &'static str| {
             // An expression may begin with a minus sign.
-            Arg::new(name).long(name).value_name("EXPR").action(ArgAction::Append).allow_hyphen_values(true).help_heading("Expressions")
+            Arg::new(name)
+                .long(name)
+                .value_name("EXPR")
+                .action(ArgAction::Append)
+                .allow_hyphen_values(true)
+                .help_heading("Expressions")
         };
         command
-            .arg(flag("filter").help("Keep messages for which this jq expression holds; repeatable, in order with --map"))
+            .arg(
+                flag("filter")
+                    .help("Keep messages for which this jq expression holds; repeatable, in order with --map"),
+            )
             .arg(flag("map").help("Put the outputs of this jq expression in the message's place; repeatable"))
     }
 

@@ -91,7 +91,8 @@ fn subject(invalid: Option<String>) -> String {
 
 fn see(error: &clap::Error) -> String {
     let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
-    let command = usage.split_whitespace().skip_while(|word| *word != "lorry").nth(1).filter(|word| COMMANDS.contains(word));
+    let command =
+        usage.split_whitespace().skip_while(|word| *word != "lorry").nth(1).filter(|word| COMMANDS.contains(word));
     match command {
         Some(command) => format!("(see: lorry {command} --help)"),
         None => "(see: lorry --help)".to_owned(),

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &CheckArgs) -> Outcome {
     }
     let registry = registry();
     let (plan, ends) = plan(&registry, args)?;
-    let plan = drive::require(drive::identify(plan, &args.identity)?, args.require);
+    let plan = drive::require(drive::identify(plan, &args.identity), args.require);
     plan.check()?;
     output::stdout(&picture(&plan.describe(), &args.graph))?;
     if args.connect { connect::all(&registry, ends, args.timeout) } else { Ok(()) }

@@ -16,7 +16,8 @@ pub(crate) fn run() -> Outcome {
     line("build", if cfg!(debug_assertions) { "debug" } else { "release" });
     line("features", &features().join(", "));
     let sqlite = sqlite_version().map(|version| format!("SQLite {version}"));
-    let clients = [sqlite.as_deref(), option_env!("LORRY_CLIENTS")].into_iter().flatten().filter(|text| !text.is_empty());
+    let clients =
+        [sqlite.as_deref(), option_env!("LORRY_CLIENTS")].into_iter().flatten().filter(|text| !text.is_empty());
     line("clients", &clients.collect::<Vec<_>>().join(", "));
     let registry = registry();
     let mut schemes: Vec<_> = registry.elements().flat_map(|spec| spec.scheme_names()).copied().collect();

@@ -58,7 +58,8 @@ async fn late(monitor: &Monitor, timeout: Duration) -> Failure {
         let snapshot = monitor.snapshot();
         let open = snapshot.counts.held;
         let now = snapshot.counts.received - open;
-        let trouble = snapshot.elements.iter().find(|(_, state)| !matches!(state, State::Idle | State::Up | State::Ended));
+        let trouble =
+            snapshot.elements.iter().find(|(_, state)| !matches!(state, State::Idle | State::Up | State::Ended));
         if now != settled || (open == 0 && trouble.is_none()) {
             (since, settled) = (Instant::now(), now);
         } else if since.elapsed() >= timeout {

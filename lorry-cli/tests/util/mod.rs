@@ -149,7 +149,11 @@ impl Run {
             }
             if Instant::now() > end {
                 let _ = self.child.kill();
-                panic!("{}: still running after {PATIENCE:?}: {}", self.shown, self.err.take().map(text).unwrap_or_default());
+                panic!(
+                    "{}: still running after {PATIENCE:?}: {}",
+                    self.shown,
+                    self.err.take().map(text).unwrap_or_default()
+                );
             }
             std::thread::sleep(Duration::from_millis(5));
         }

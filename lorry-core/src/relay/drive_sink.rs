@@ -168,6 +168,10 @@ enum Wake<T> {
 impl<T: Send + Sync + 'static> Driver<T> {
     async fn run(mut self) -> Result<()> {
         let outcome = self.work().await;
+        if let Err(error) = &outcome {
+            // Before its messages are dropped: this is why, and not that nobody decided about them.
+            self.control.fail(error.clone());
+        }
         // Nothing is delivered any more: what waits is dropped undecided.
         self.queue.close_reader();
         self.pending.items.clear();

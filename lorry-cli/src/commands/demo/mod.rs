@@ -23,7 +23,8 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 /// The devices, and what each measures.
-const DEVICES: [(&str, f64); 5] = [("boiler", 62.0), ("freezer", -18.5), ("greenhouse", 24.0), ("office", 21.5), ("server-room", 19.0)];
+const DEVICES: [(&str, f64); 5] =
+    [("boiler", 62.0), ("freezer", -18.5), ("greenhouse", 24.0), ("office", 21.5), ("server-room", 19.0)];
 /// Messages per second of each.
 const RATE: u32 = 200;
 /// How long the listener may take to open its port.
@@ -37,7 +38,8 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
     let listener = format!("mqtt+listen://127.0.0.1:{port}/#");
     let table = format!("sqlite:///{}?table={}", rows.path().display(), rows::TABLE);
     let listening = Relay::new([Stream::from_source(registry.source(&listener)?).to(registry.sink(&table)?)]);
-    let devices = DEVICES.iter().map(|(name, mean)| device(&registry, port, name, *mean)).collect::<Result<Vec<_>, _>>()?;
+    let devices =
+        DEVICES.iter().map(|(name, mean)| device(&registry, port, name, *mean)).collect::<Result<Vec<_>, _>>()?;
     output::stdout(&format!(
         "{} simulated devices publish over MQTT, QoS 1, to port {port} of this machine. Lorry listens there and relays to SQLite:\n\n  \
          lorry relay \"{listener}\" \"{table}\"\n\n",
@@ -95,7 +97,12 @@ async fn show(relay: &Running, rows: &Rows, end: Option<Instant>) -> Outcome {
         }
         let delivered = monitor.snapshot().counts.delivered;
         let per_second = rate.update(Instant::now(), delivered).round() as u64;
-        let line = format!("{:>4} s  {:>8} rows  {:>6}/s", start.elapsed().as_secs(), thousands(delivered), thousands(per_second));
+        let line = format!(
+            "{:>4} s  {:>8} rows  {:>6}/s",
+            start.elapsed().as_secs(),
+            thousands(delivered),
+            thousands(per_second)
+        );
         screen.show(&line, &rows.last(5)?)?;
     }
 }
