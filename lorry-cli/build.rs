@@ -4,10 +4,9 @@
 use std::path::Path;
 
 /// Client crates worth a line, and the feature that links each.
-const CLIENTS: [(&str, &str); 6] = [
+const CLIENTS: [(&str, &str); 5] = [
     ("rumqttc", "MQTT"),
     ("tokio-postgres", "POSTGRES"),
-    ("diesel-async", "POSTGRES"),
     ("libsqlite3-sys", "SQLITE"),
     ("jaq-core", "JQ"),
     ("minijinja", "TEMPLATE"),

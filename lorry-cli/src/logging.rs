@@ -15,15 +15,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// Installs the log for this process. The terminal that is returned owns stderr's last line: the status line and log lines must
 /// not write across each other.
-pub(crate) fn install(flags: LogFlags) -> Terminal {
+pub(crate) fn install(flags: LogFlags, silent: bool) -> Terminal {
     let terminal = Terminal::new(flags.quiet);
     let writer = terminal.clone();
     let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || writer.clone());
-    let registry = tracing_subscriber::registry();
+    let levels = if silent { Targets::new() } else { levels(flags) };
+    let registry = tracing_subscriber::registry().with(levels);
     // Only the first call in a process can succeed, and this is it.
     let _ = match flags.log_format {
-        LogFormat::Text => registry.with(levels(flags)).with(layer.event_format(Line)).try_init(),
-        LogFormat::Json => registry.with(levels(flags)).with(layer.json().flatten_event(true).with_current_span(false)).try_init(),
+        LogFormat::Text => registry.with(layer.event_format(Line)).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_current_span(false)).try_init(),
     };
     terminal
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod connect;
 mod drive;
 mod exit;
 mod logging;
@@ -11,6 +12,7 @@ mod report;
 mod signals;
 mod state;
 mod status;
+mod table;
 mod terminal;
 
 use args::{Cli, Command};
@@ -38,7 +40,9 @@ fn fail(line: &str, code: u8) -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome {
-    let terminal = logging::install(cli.log);
+    // A check says itself what failed.
+    let silent = matches!(cli.command, Command::Check(_)) && cli.log.verbose == 0;
+    let terminal = logging::install(cli.log, silent);
     match cli.command {
         Command::Relay(args) => commands::relay::run(&args, &terminal),
         Command::Launch(args) => commands::launch::run(&args, &terminal),

@@ -51,6 +51,8 @@ pub(crate) fn judge(report: &Report) -> Outcome {
     match &report.error {
         // Nobody reads our stdout any more: the pipe's reader has what it wanted.
         Some(error) if error.kind() == ErrorKind::Closed && error.op() == "write stdout" => Err(Failure::StdoutClosed),
+        // Found out when it was opened, before anything was relayed: the request was wrong.
+        Some(error) if error.kind() == ErrorKind::Usage && report.received == 0 => Err(Failure::Usage(error.to_string())),
         Some(error) if report.failed > 0 => Err(Failure::Failed(format!("{} not delivered: {error}", messages(report.failed)))),
         Some(error) => Err(Failure::Failed(error.to_string())),
         None if report.failed > 0 => Err(Failure::Failed(format!("{} not delivered", messages(report.failed)))),

@@ -30,3 +30,38 @@ fn the_command_line_itself() {
         dir.run(args).refused(says);
     }
 }
+
+#[test]
+fn addresses_options_and_expressions() {
+    let dir = Dir::new();
+    let cases: &[(&[&str], &str)] = &[
+        (&["relay", ""], "empty"),
+        (&["relay", "no-scheme", "null:"], "no-scheme"),
+        (&["relay", "mqqt://localhost/a"], "did you mean \"mqtt\"?"),
+        (&["relay", "mqtt://localhost/a?clientid=x"], "did you mean \"client-id\"?"),
+        (&["relay", "mqtt://localhost/a", "sqlite:///nothing.db?tabel=x"], "table"),
+        (&["relay", "mqtt://localhost/a", "sqlite:///nothing.db?table=x&batchsize=3"], "batch-size"),
+        (&["relay", "mqtt://joe:hunter2@localhost:99999/a"], "99999"),
+        (&["relay", "mqtt://localhost:1x/a"], "port"),
+        (&["relay", "mqtt://localhost/"], "topic"),
+        (&["relay", "mqtt://localhost"], "topic"),
+        (&["relay", "mqtt://[::1/a"], "bracket"),
+        (&["relay", "mqtt://localhost/a?qos=7"], "qos"),
+        (&["relay", "mqtt://localhost/a?qos=1&qos=2"], "qos"),
+        (&["relay", "mqtt://localhost/a?password=hunter2&x=1"], "unknown option \"x\""),
+        (&["relay", "mqtt://localhost/a?password-env=LORRY_TEST_UNSET"], "LORRY_TEST_UNSET"),
+        (&["relay", "test://?count=many", "null:"], "count"),
+        (&["relay", "null:", "test:"], "null is no source"),
+        (&["relay", "--map", "nosuchfunction(1)", "test://?count=1"], "nosuchfunction"),
+        (&["relay", "--filter", ".a >", "test://?count=1"], ".a >"),
+        (&["relay", "--on-error", "dlq", "test://?count=1"], "--dlq"),
+        (&["relay", "--on-error", "dlq", "--dlq", "file:///dead.ndjson", "test://?count=1"], "dead letters"),
+        (&["relay", "--dlq", "file:///dead.ndjson", "test://?count=1"], "--on-error dlq"),
+        (&["relay", "--require", "at-least-once", "-", "null:"], "best effort"),
+        (&["publish", "sqlite:///nothing.db?table=x&nosuch=1", "--data", "{}"], "nosuch"),
+    ];
+    for (args, says) in cases {
+        dir.run(args).refused(says);
+    }
+    assert!(!dir.path("nothing.db").exists(), "a refused request made its database");
+}

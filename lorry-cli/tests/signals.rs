@@ -62,7 +62,7 @@ fn what_cannot_be_drained_in_time_is_counted() {
     run.signal("INT");
     let ran = run.wait().exits(1);
     let last = ran.err.lines().last().unwrap_or_default();
-    assert!(last.starts_with("error: 2 messages not delivered"), "{ran:?}");
+    assert!(last.starts_with("error: 2 messages"), "{ran:?}");
     let report: Json = serde_json::from_str(&dir.read("report.json")).unwrap();
     assert_eq!((report["delivered"].as_u64(), report["received"].as_u64()), (Some(0), Some(2)), "{report}");
 }

@@ -4,6 +4,7 @@ mod util;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use util::Dir;
 
 /// Runs `lorry`, reads one line of its stdout and closes the pipe.
@@ -18,6 +19,13 @@ fn head(args: &[&str]) -> (Option<i32>, String) {
     let mut line = String::new();
     BufReader::with_capacity(1, child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     assert!(!line.is_empty());
+    let end = Instant::now() + util::PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            child.kill().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let output = child.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }

@@ -5,7 +5,7 @@ use crate::topic;
 use lorry_core::registry::{Args, Host, Login, Secret, Size, Span};
 use lorry_core::relay::Identity;
 use lorry_core::tls::TlsOptions;
-use lorry_core::{Error, Result};
+use lorry_core::{Error, Result, Template};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
@@ -361,9 +361,7 @@ impl MqttOptions {
             [] if self.sink.keep_address => Ok(()),
             [] => Err(Error::usage("an MQTT sink needs a topic")
                 .hint("write it as the path, such as mqtt://localhost/alerts, or keep-address=true")),
-            [topic] if topic.contains("{{") => {
-                Err(Error::usage("templates in MQTT topics are not available in this build").with("topic", topic))
-            }
+            [topic] if Template::parse(topic)?.constant().is_none() => Ok(()),
             [topic] if !topic::is_name(topic.as_bytes()) => {
                 Err(Error::usage(format!("{topic:?} is no topic to publish to")).hint("it must not have + or # in it"))
             }

@@ -7,7 +7,7 @@ use crate::packet::{Publish, Text};
 use crate::session::Setup;
 use crate::source::setup_of;
 use lorry_core::relay::{Batch, Context, Failure, Failures, Identity, Limits, Receipt, Sink, SinkInfo};
-use lorry_core::{Error, ErrorKind, Message, Result, async_trait};
+use lorry_core::{Error, ErrorKind, Message, Result, Template, async_trait};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -29,21 +29,32 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub struct MqttSink {
     options: MqttOptions,
-    topic: Option<Text>,
+    topic: Option<Topic>,
     client: Option<(Client, Inbox)>,
     id: Option<String>,
+}
+
+/// Where a message goes that is not published under its own address.
+#[derive(Debug)]
+enum Topic {
+    Fixed(Text),
+    Template(Template),
 }
 
 impl MqttSink {
     /// A sink with these options, which are checked when it is opened.
     pub fn new(options: MqttOptions) -> Self {
-        let topic = options.topics.first().map(|topic| Text::from(topic.as_str()));
-        Self { options, topic, client: None, id: None }
+        Self { options, topic: None, client: None, id: None }
     }
 
     fn setup(&mut self, context: &Context) -> Result<Setup> {
         self.options.check_sink()?;
         let options = &self.options;
+        let template = options.topics.first().map(|topic| Template::parse(topic)).transpose()?;
+        self.topic = template.map(|template| match template.constant() {
+            Some(topic) => Topic::Fixed(Text::from(topic)),
+            None => Topic::Template(template),
+        });
         let id = self.id.get_or_insert_with(|| options.id(&context.identity, &context.element)).clone();
         // What is not confirmed is kept here and published again, so that a session at the server has nothing to add to QoS 1.
         let clean = options.client.clean_session.unwrap_or(true);
@@ -67,7 +78,8 @@ impl MqttSink {
     fn publish(&self, message: &Message) -> Result<Publish> {
         let topic = match (&self.topic, self.options.sink.keep_address) {
             (_, true) if !message.address.is_empty() => Text::from(message.address.as_str()),
-            (Some(topic), _) => topic.clone(),
+            (Some(Topic::Fixed(topic)), _) => topic.clone(),
+            (Some(Topic::Template(template)), _) => Text::from(&*template.render(message)?),
             (None, _) => {
                 return Err(Error::data(ErrorKind::Malformed, "publish", "the message has no address of its own")
                     .hint("give the sink a topic for such messages"));

@@ -5,8 +5,8 @@ use crate::options::{MqttOptions, Protocol};
 use crate::packet::{Filter, Qos, RetainHandling, Text, Version};
 use crate::session::{Password, Setup};
 use bytes::Bytes;
-use lorry_core::relay::{Chunk, Context, Event, Guarantee, Identity, LaneId, Settled, Settlement, Source, SourceInfo};
-use lorry_core::{Error, Message, Result, async_trait};
+use lorry_core::relay::{Chunk, Context, Event, Guarantee, Identity, Settled, Settlement, Source, SourceInfo};
+use lorry_core::{Error, Result, async_trait};
 use std::time::Duration;
 
 /// Bytes on their way through the relay, at most; one message more may come.
@@ -44,8 +44,7 @@ struct Running {
     client: Client,
     inbox: Inbox,
     /// What was received and did not fit into the last chunk.
-    rest: Option<(LaneId, u64, Vec<Message>)>,
-    unfit: Option<Error>,
+    rest: Option<Chunk>,
 }
 
 impl MqttSource {
@@ -155,7 +154,7 @@ impl Source for MqttSource {
         let endpoint = Endpoint::new(&self.options)?;
         let (mut client, inbox) = Client::spawn(endpoint, setup, hold, context.retry, context.status);
         client.ready().await?;
-        self.running = Some(Running { client, inbox, rest: None, unfit: None });
+        self.running = Some(Running { client, inbox, rest: None });
         Ok(())
     }
 
@@ -181,30 +180,22 @@ impl Source for MqttSource {
 
 impl Running {
     async fn next(&mut self, limit: usize) -> Result<Event> {
-        if let Some(error) = &self.unfit {
-            return Err(error.clone());
-        }
-        if self.rest.is_none() {
-            match self.inbox.next().await {
-                Some(Delivery::Messages(lane, first, messages)) => {
-                    if self.inbox.took(messages.len()) {
+        let mut chunk = match self.rest.take() {
+            Some(chunk) => chunk,
+            None => match self.inbox.next().await {
+                Some(Delivery::Messages(chunk)) => {
+                    if self.inbox.took(chunk.values.len()) {
                         self.client.tell(Command::Taken)?;
                     }
-                    self.rest = Some((lane, first, messages));
+                    chunk
                 }
                 Some(Delivery::Lost(lane)) => return Ok(Event::LaneLost(lane)),
-                Some(Delivery::Unfit(error)) => {
-                    self.unfit = Some(error.clone());
-                    return Err(error);
-                }
                 None => return Err(self.client.verdict()),
-            }
+            },
+        };
+        if chunk.values.len() > limit {
+            self.rest = Some(chunk.split_off(limit));
         }
-        let Some((lane, first, mut messages)) = self.rest.take() else { return Err(self.client.verdict()) };
-        if messages.len() > limit {
-            let later = messages.split_off(limit);
-            self.rest = Some((lane, first + limit as u64, later));
-        }
-        Ok(Event::Chunk(Chunk::sequential(lane, first, messages)))
+        Ok(Event::Chunk(chunk))
     }
 }

@@ -372,6 +372,33 @@ async fn no_more_is_taken_than_may_be_open_and_pings_go_on_meanwhile() {
 }
 
 #[tokio::test]
+async fn a_backlog_before_suback_is_no_deadlock() {
+    // Within the limit, as mosquitto does it, and beyond it.
+    for backlog in [10, 11, 2_000] {
+        let server = Server::start().await;
+        let mut options = server.options().topic("#");
+        options.source.receive_maximum = 10;
+        let mut source = MqttSource::new(options);
+        let (opened, _peer) = tokio::join!(within(source.open(context())), async {
+            let mut peer = server.accept(true).await;
+            let packet_id = peer.subscribe().await.packet_id;
+            for id in 0..backlog {
+                peer.send(Qos::AtLeastOnce, id + 1, "x").await;
+            }
+            peer.write(&Packet::SubAck(SubAck { packet_id, reasons: vec![Reason(1)], details: None })).await;
+            peer
+        });
+        opened.unwrap();
+        let mut left = usize::from(backlog);
+        while left > 0 {
+            let (lane, last, texts) = chunk(&mut source).await;
+            source.settle(vec![Settled::UpTo(lane, last)]).await.unwrap();
+            left -= texts.len();
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_silent_server_is_noticed_and_left() {
     let server = Server::start().await;
     let (mut source, mut peer) = source(&server, |mut options| {

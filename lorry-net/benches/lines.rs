@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 use lorry_core::Message;
+use lorry_core::registry::Registry;
 use lorry_core::relay::{Batch, Context, Event, Sink, Source};
 use lorry_net::file::{FileSink, FileSinkOptions, FileSource, FileSourceOptions};
 use lorry_net::test::{TestOptions, TestSource};
@@ -54,6 +55,14 @@ fn main() {
             let _ = std::fs::remove_file(dir.path().join("out.txt"));
             let sink = FileSink::new(dir.path().join("out.txt"), FileSinkOptions::default());
             runtime.block_on(copy(FileSource::new(&path, FileSourceOptions::default()), sink))
+        });
+        best("  whole relay, file to file", &mut || {
+            let _ = std::fs::remove_file(dir.path().join("out.txt"));
+            let mut registry = Registry::new();
+            lorry_net::register(&mut registry);
+            let address = |name: &str| format!("file://{}", dir.path().join(name).display());
+            let relay = registry.relay(&address("in.txt"), &address("out.txt")).unwrap();
+            runtime.block_on(relay.run()).unwrap().delivered as usize
         });
         let values: Vec<_> = (0..4_000).map(|n| Message::new(format!("{n:0>length$}"))).collect();
         let batch = Batch::new(values);

@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// Some of the elements use some of what all of them share.
+#![cfg_attr(not(feature = "default"), allow(dead_code, unused_imports))]
 
 #[cfg(any(feature = "stdio", feature = "file", feature = "exec", feature = "test", feature = "null"))]
 mod error;

@@ -95,12 +95,18 @@ impl Rows {
         self.len
     }
 
+    /// How many cells there are, or will be.
+    pub(crate) fn cells(&self) -> usize {
+        self.len * self.columns.len()
+    }
+
     /// The columns that any message named since the table is known; those that no row of this batch has are all `Null`.
     pub(crate) fn columns(&self) -> &[Column] {
         &self.columns
     }
 
     /// The value of a row in a column.
+    #[cfg_attr(not(any(feature = "sqlite", test)), allow(dead_code))]
     pub(crate) fn value(&self, column: usize, row: usize) -> Value<'_> {
         self.resolve(self.columns[column].cells[row])
     }
@@ -167,9 +173,9 @@ impl Rows {
         Mark { len: self.len, text: self.text.len(), bytes: self.bytes.len(), columns: self.columns.len() }
     }
 
-    /// Whether rows were ended since then.
-    pub(crate) fn has_grown_since(&self, mark: Mark) -> bool {
-        self.len > mark.len
+    /// How many rows were ended since then.
+    pub(crate) fn rows_since(&self, mark: Mark) -> usize {
+        self.len - mark.len
     }
 
     /// Forgets what came after the mark; columns added since then are gone too. Row ends after it must not have been closed by

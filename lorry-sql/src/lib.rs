@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// Without a database nothing drives a writer.
+#![cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
 
 mod bisect;
 mod cells;
@@ -18,6 +20,7 @@ mod sink;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod table;
+mod target;
 mod writer;
 
 #[cfg(feature = "diesel")]
@@ -25,7 +28,11 @@ pub use diesel_sink::{AsyncInsert, DieselSink};
 pub use options::{Evolve, IfExists, SqlOptions};
 pub use sink::SqlSink;
 
+#[cfg(feature = "postgres")]
+use lorry_core::registry::Login;
 use lorry_core::registry::{ElementSpec, Registry};
+#[cfg(feature = "postgres")]
+use lorry_core::tls::TlsOptions;
 
 const SCHEMES: &[&str] = &[
     #[cfg(feature = "sqlite")]
@@ -52,5 +59,7 @@ pub fn register(registry: &mut Registry) {
         .options::<options::TableOptions>();
     #[cfg(feature = "sqlite")]
     let spec = spec.options::<sqlite::SqliteOptions>();
+    #[cfg(feature = "postgres")]
+    let spec = spec.options::<Login>().options::<TlsOptions>().options::<postgres::PostgresOptions>();
     registry.add(spec);
 }

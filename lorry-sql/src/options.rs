@@ -1,6 +1,6 @@
 //! The options of the SQL sinks.
 
-use crate::table::TableName;
+use crate::target::Target;
 use lorry_core::registry::{Args, media_type};
 use lorry_core::{Error, Result};
 use schemars::JsonSchema;
@@ -37,19 +37,22 @@ pub enum Evolve {
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub(crate) struct TableOptions {
-    /// The table, or `schema.table`; double quotes around a name with dots in it. Required. Made from the first rows when missing.
+    /// The table, or `schema.table`; double quotes around a name with dots in it. A template makes it depend on the message:
+    /// `{{ topic[1] }}`. Required.
     table: Option<String>,
-    /// The schema the table lies in.
+    /// The schema the table lies in; may be a template, too.
     schema: Option<String>,
-    /// What to do with a table that exists: add to it, empty it once, or refuse.
+    /// A table that exists: `append` to it, `replace` its rows (once, when the process connects for the first time; refused with
+    /// `--name`), or `fail` to start.
     if_exists: IfExists,
-    /// What to do with a key that has no column: add one, leave it out, or refuse the message.
+    /// A key that has no column: `add` one, `ignore` the key, or `fail` the message. A table that is missing is made from the first
+    /// message in any case.
     evolve: Evolve,
-    /// Fields of the message to write as columns, a list of `column:field`; fields are `address`, `key`, `timestamp`, `content-type`
-    /// and `header.NAME`.
+    /// Fields of the message as columns: `ts:timestamp,topic:address`; also `key`, `content-type` and `header.NAME`. They win over a
+    /// key of the same name.
     columns: Vec<String>,
-    /// What the payloads are: `json` refuses everything but objects and arrays of objects, `text` and `bytes` go unread into the column
-    /// `payload`. Without it, what looks like JSON is JSON, unless the message says otherwise.
+    /// What all payloads are: `json` refuses everything but objects and arrays of objects, `text` and `bytes` go unread into the
+    /// column `payload`. Without it, what looks like JSON is JSON, unless the message says otherwise.
     content_type: Option<String>,
 }
 
@@ -90,7 +93,7 @@ impl Content {
 /// The shared options, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) table: TableName,
+    pub(crate) target: Target,
     pub(crate) if_exists: IfExists,
     pub(crate) evolve: Evolve,
     /// Column names and the fields that fill them.
@@ -113,21 +116,13 @@ impl Settings {
                 error.hint(format!("write {}://…?table=NAME (see: lorry inspect sqlsink)", args.uri().scheme()))
             );
         }
-        if text.contains("{{") {
-            return Err(Error::usage(format!("table {text:?}: this build has no templates for table names")));
+        if options.schema.as_deref() == Some("") {
+            return Err(Error::usage("option \"schema\" is empty"));
         }
-        let mut table = TableName::parse(&text)?;
-        match (options.schema, &table.schema) {
-            (Some(schema), None) if !schema.is_empty() => table.schema = Some(schema),
-            (Some(_), None) => return Err(Error::usage("option \"schema\" is empty")),
-            (Some(_), Some(_)) => {
-                return Err(Error::usage(format!("two schemas: table {text:?} and option \"schema\"")).hint("give one"));
-            }
-            (None, _) => {}
-        }
+        let target = Target::parse(&text, options.schema.as_deref())?;
         let fields = options.columns.iter().flat_map(|list| list.split(',')).map(field).collect::<Result<_>>()?;
         let content = options.content_type.map(|name| media_type(&name).map(Content::of_media_type)).transpose()?;
-        Ok(Self { table, if_exists: options.if_exists, evolve: options.evolve, fields, content })
+        Ok(Self { target, if_exists: options.if_exists, evolve: options.evolve, fields, content })
     }
 }
 
@@ -171,7 +166,8 @@ impl SqlOptions {
         Self { address: address.into(), properties: Vec::new() }
     }
 
-    /// The table: `table`, `schema.table`, or either part in double quotes.
+    /// The table: `table`, `schema.table`, or either part in double quotes. With lorry-core's feature `template` it may depend on the
+    /// message: `{{ topic[1] }}`.
     #[must_use]
     pub fn table(self, name: impl Into<String>) -> Self {
         self.set("table", name)

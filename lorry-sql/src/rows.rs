@@ -10,6 +10,11 @@ use lorry_core::{Error, ErrorKind, Message, Result, Value};
 /// The column of everything that is no object.
 pub(crate) const PAYLOAD: &str = "payload";
 
+/// Cells that one message may make (16 bytes each): `[{},{},…]` makes a row of every three bytes.
+const MOST_CELLS: usize = 1 << 23;
+/// Spellings of names to remember: in a table of 2,000 columns each may be spelt in many ways.
+const MOST_KEYS: usize = 1 << 14;
+
 /// Makes the rows of a batch for one table.
 ///
 /// | payload | rows |
@@ -35,6 +40,11 @@ impl RowMaker {
         Self { rows: Rows::default(), keys: Keys::new(dialect, evolve, table), founding }
     }
 
+    /// Whether so many spellings of names are remembered that it is time to begin anew.
+    pub(crate) fn has_too_many_keys(&self) -> bool {
+        self.keys.len() > MOST_KEYS
+    }
+
     /// Takes note of the columns that the table has now.
     pub(crate) fn learn(&mut self, table: &Table) {
         self.keys.learn(table);
@@ -58,7 +68,7 @@ impl RowMaker {
         match made {
             Ok(()) => {
                 self.rows.end_message(index, mark);
-                if self.rows.has_grown_since(mark)
+                if self.rows.rows_since(mark) > 0
                     && let Some(evolve) = self.founding.take()
                 {
                     self.keys.evolve(evolve);
@@ -81,7 +91,13 @@ impl RowMaker {
         match (content, starts) {
             (Content::Guess | Content::Json, Some(b'{' | b'[')) => {
                 let text = std::str::from_utf8(payload).map_err(|error| Unfit::Shape(error.to_string()))?;
-                let mut each = |rows: &mut Rows, keys: &mut Keys| fields(message, settings, rows, keys);
+                let mark = self.rows.mark();
+                let mut each = |rows: &mut Rows, keys: &mut Keys| {
+                    if (rows.rows_since(mark) + 1) * rows.columns().len() > MOST_CELLS {
+                        return Err(too_many(rows.rows_since(mark)));
+                    }
+                    fields(message, settings, rows, keys)
+                };
                 decode(text, &mut self.rows, &mut self.keys, &mut each)
             }
             (Content::Json, _) => Err(Unfit::Shape("it is neither an object nor an array of objects".into())),
@@ -109,6 +125,11 @@ impl RowMaker {
         self.rows.end_row();
         Ok(())
     }
+}
+
+fn too_many(rows: usize) -> Error {
+    let text = format!("one message makes more than {rows} rows, too many to be written together");
+    Error::data(ErrorKind::TooLarge, "decode JSON", text).hint("send it in parts")
 }
 
 fn not_rows(why: &str, message: &Message) -> Error {

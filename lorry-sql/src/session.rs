@@ -6,10 +6,17 @@ use crate::kinds::Kind;
 use crate::options::{IfExists, Settings};
 use crate::rows::{PAYLOAD, RowMaker, excerpt};
 use crate::table::{Table, TableName};
+use crate::target::Target;
 use crate::writer::{Pair, Part, Refused, Writer};
 use lorry_core::relay::{Batch, Failure, Failures};
 use lorry_core::{Class, Error, ErrorKind, Message, Result};
 use std::collections::{HashMap, HashSet};
+
+/// Cells of one table (16 bytes each) at which a batch is written before the rest of it is decoded: a few bytes of JSON can make many.
+const MOST_CELLS: usize = 1 << 21;
+
+/// Tables remembered from one batch to the next; when there are more, all are looked at again.
+const MOST_TABLES: usize = 1_000;
 
 /// A connection to a database and what is known of the tables behind it.
 #[derive(Debug)]
@@ -37,8 +44,10 @@ struct Known {
 
 /// How far a batch came before its rows were inserted.
 struct Decoded {
-    /// How many messages, from the first, are to be inserted.
+    /// Messages before this one are to be inserted.
     tried: usize,
+    /// The first message that was not looked at.
+    next: usize,
     /// Messages that make no rows.
     refused: Vec<Failure>,
 }
@@ -61,7 +70,10 @@ impl Session {
     pub(crate) async fn open(&mut self) -> Result<()> {
         self.connected = false;
         self.connect().await?;
-        self.table(&self.settings.table.clone()).await.map(drop)
+        match self.settings.target.clone() {
+            Target::Fixed(name) => self.table(&name).await.map(drop),
+            Target::Made { .. } => Ok(()),
+        }
     }
 
     /// Inserts a batch. Under `stop` only what precedes the first message refused.
@@ -107,12 +119,43 @@ impl Session {
     /// An error before the first row has landed.
     async fn try_write(&mut self, batch: &Batch, stop: bool) -> Result<Vec<Failure>> {
         self.connect().await?;
-        let Decoded { tried, refused } = self.decode(batch, stop).await?;
+        if self.tables.len() > MOST_TABLES || self.tables.iter().any(|known| known.maker.has_too_many_keys()) {
+            self.forget_tables();
+        }
+        let (mut from, mut failures) = (0, Vec::new());
+        while from < batch.len() {
+            let (next, failed) = match self.write_slice(batch, from, stop).await {
+                Ok(written) => written,
+                Err(error) if from == 0 => return Err(error),
+                Err(error) => {
+                    // What landed before stays; for the rest it is as if the batch began here.
+                    self.forget_tables();
+                    self.connected &= error.kind() == ErrorKind::NotFound;
+                    let error =
+                        if error.kind() == ErrorKind::NotFound { error.classed(Class::Transient) } else { error };
+                    (batch.len(), (from..batch.len()).map(|index| Failure { index, error: error.clone() }).collect())
+                }
+            };
+            let ends = failed.iter().any(|failure| stop || failure.error.class() != Class::Data);
+            failures.extend(failed);
+            from = next;
+            if ends {
+                failures.extend((from..batch.len()).map(|index| Failure { index, error: not_tried() }));
+                break;
+            }
+        }
+        Ok(failures)
+    }
+
+    /// Inserts the messages from `from` on, as many as fit into memory: nearly always the whole batch. Where the next slice begins,
+    /// and what failed.
+    async fn write_slice(&mut self, batch: &Batch, from: usize, stop: bool) -> Result<(usize, Vec<Failure>)> {
+        let Decoded { tried, next, refused } = self.decode(batch, from, stop).await?;
         for at in 0..self.tables.len() {
             self.shape(at).await?;
         }
-        let mut bisection = Bisection::new(0..tried, stop);
-        let mut landed = false;
+        let mut bisection = Bisection::new(from..tried, stop);
+        let mut landed = from > 0;
         while let Some(range) = bisection.next() {
             let parts = parts(&self.tables, range.clone());
             let inserted = if parts.is_empty() { Ok(()) } else { self.writer.insert(&parts).await };
@@ -143,29 +186,42 @@ impl Session {
         }
         let mut failures = bisection.into_failures();
         if stop && !failures.is_empty() {
-            failures.extend((tried..batch.len()).map(|index| Failure { index, error: not_tried() }));
+            failures.extend((tried..next).map(|index| Failure { index, error: not_tried() }));
         } else {
             failures.extend(refused);
         }
-        Ok(failures)
+        Ok((next, failures))
     }
 
-    async fn decode(&mut self, batch: &Batch, stop: bool) -> Result<Decoded> {
+    async fn decode(&mut self, batch: &Batch, from: usize, stop: bool) -> Result<Decoded> {
         self.tables.iter_mut().for_each(|known| known.maker.rows.clear());
-        let mut refused = Vec::new();
-        for (index, message) in batch.iter().enumerate() {
-            let at = self.table_of(message).await?;
-            if let Err(error) = self.tables[at].maker.add(index, message, &self.settings) {
-                refused.push(Failure { index, error: error.with("table", &self.tables[at].name) });
-                if stop {
-                    refused.extend((index + 1..batch.len()).map(|index| Failure { index, error: not_tried() }));
-                    self.finish_rows();
-                    return Ok(Decoded { tried: index, refused });
+        let mut decoded = Decoded { tried: batch.len(), next: batch.len(), refused: Vec::new() };
+        for (index, message) in batch.iter().enumerate().skip(from) {
+            let made = match self.table_of(message).await? {
+                Ok(at) => {
+                    let known = &mut self.tables[at];
+                    let made = known.maker.add(index, message, &self.settings);
+                    made.map(|()| known.maker.rows.cells()).map_err(|error| error.with("table", &known.name))
+                }
+                Err(error) => Err(error),
+            };
+            match made {
+                Ok(cells) if cells < MOST_CELLS => {}
+                Ok(_) => {
+                    (decoded.tried, decoded.next) = (index + 1, index + 1);
+                    break;
+                }
+                Err(error) => {
+                    decoded.refused.push(Failure { index, error });
+                    if stop {
+                        (decoded.tried, decoded.next) = (index, index + 1);
+                        break;
+                    }
                 }
             }
         }
         self.finish_rows();
-        Ok(Decoded { tried: batch.len(), refused })
+        Ok(decoded)
     }
 
     fn finish_rows(&mut self) {
@@ -173,11 +229,23 @@ impl Session {
     }
 
     /// Which table a message belongs to.
-    async fn table_of(&mut self, _message: &Message) -> Result<usize> {
-        if self.tables.is_empty() {
-            return self.table(&self.settings.table.clone()).await;
+    ///
+    /// # Errors
+    /// Outside: the table cannot be looked at. Inside: the message names none.
+    async fn table_of(&mut self, message: &Message) -> Result<Result<usize>> {
+        let name = match &self.settings.target {
+            Target::Fixed(_) if !self.tables.is_empty() => return Ok(Ok(0)),
+            target => match target.of(message) {
+                Ok(name) => name,
+                Err(error) => return Ok(Err(error)),
+            },
+        };
+        if name.name.len() > self.writer.dialect().longest_name() {
+            let text = format!("the name of the table has {} bytes", name.name.len());
+            let error = Error::data(ErrorKind::Constraint, "choose the table", text);
+            return Ok(Err(error.with("most", self.writer.dialect().longest_name())));
         }
-        Ok(0)
+        self.table(&name).await.map(Ok)
     }
 
     /// The table of this name, looked at for the first time if need be.

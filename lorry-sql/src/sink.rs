@@ -58,7 +58,7 @@ impl SqlSink {
         let ready = Ready {
             blocks: writer.blocks(),
             if_exists: settings.if_exists,
-            identity: format!("{identity} {}", settings.table),
+            identity: format!("{identity} {}", settings.target),
             session: Arc::new(Mutex::new(Session::new(settings, writer))),
         };
         let limits = Limits { items: batch, ..Limits::default() };

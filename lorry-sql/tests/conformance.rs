@@ -13,7 +13,7 @@ use lorry_testkit::servers::{Postgres, PostgresOptions};
 /// A database; each case has a table of its own.
 enum Database {
     Sqlite(Folder),
-    Postgres(Postgres),
+    Postgres(Box<Postgres>),
 }
 
 struct Tables {
@@ -143,6 +143,6 @@ async fn sqlite_conforms() {
 #[ignore = "needs postgresql"]
 async fn postgresql_conforms() {
     let server = Postgres::start(PostgresOptions::default());
-    let summary = conformance::sink(&mut Tables::new(Database::Postgres(server))).await;
+    let summary = conformance::sink(&mut Tables::new(Database::Postgres(Box::new(server)))).await;
     assert!(summary.ran.contains(&"nothing is lost when the peer goes in mid-flow"), "{summary}");
 }

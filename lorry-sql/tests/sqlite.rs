@@ -450,3 +450,46 @@ async fn a_hundred_thousand_rows_none_lost_none_doubled() {
     );
     assert_eq!(folder.texts("SELECT sum(temperature) FROM t"), [format!("{sum:.1}")]);
 }
+
+#[tokio::test]
+async fn a_template_makes_the_table_of_each_message() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE b (id INTEGER CHECK (id < 100))");
+    let mut sink = open(&folder.address("{{ topic[1] }}")).await.unwrap();
+    let at = |topic: &str, id: usize| message(&format!(r#"{{"id": {id}}}"#)).at(topic);
+    let messages =
+        vec![at("s/a", 1), at("s/b", 2), at("s/a", 3), at("s/main.x \"y", 4), at("s/b", 100), at("s/a", 5), at("s", 6)];
+    // Under `stop` nothing behind the guilty message is committed, in no table.
+    let failures = deliver(&mut sink, Batch::new(messages.clone())).await.unwrap_err();
+    assert_eq!((failures[0].index, failures[0].error.class(), failures.len()), (4, Class::Data, 3));
+    assert_eq!(
+        folder.texts("SELECT id FROM a UNION ALL SELECT id FROM b UNION ALL SELECT id FROM \"main.x \"\"y\""),
+        ["1", "3", "2", "4"]
+    );
+    sink.open(drop_policy()).await.unwrap();
+    let failures = deliver(&mut sink, Batch::new(messages)).await.unwrap_err();
+    assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [4, 6]);
+    assert_eq!(folder.texts("SELECT count(*) FROM a"), ["5"]);
+    assert!(SqlSink::new(folder.address("{{ nothing }}")).open(drop_policy()).await.is_err());
+}
+
+#[tokio::test]
+async fn batches_that_would_fill_the_memory_are_written_in_parts() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (a INTEGER CHECK (a <> 13), b INTEGER)");
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    // 200,000 rows of two columns each: more than two million cells in all.
+    let many = format!("[{}{{\"a\":1,\"b\":2}}]", "{},".repeat(199_999));
+    let payloads = |bad: &str| (0..8).map(|i| if i == 6 { bad.to_owned() } else { many.clone() }).collect::<Vec<_>>();
+    deliver(&mut sink, batch(payloads("[]"))).await.unwrap();
+    assert_eq!(folder.texts("SELECT count(*) || ' ' || count(a) FROM t"), ["1400000 7"]);
+    let failures = deliver(&mut sink, batch(payloads(r#"{"a": 13}"#))).await.unwrap_err();
+    assert_eq!(
+        failures.iter().map(|failure| (failure.index, failure.error.class())).collect::<Vec<_>>(),
+        [(6, Class::Data), (7, Class::Transient)]
+    );
+    assert_eq!(folder.texts("SELECT count(a) FROM t"), ["13"]);
+    let huge = format!("[{}{{\"a\":1}}]", "{},".repeat(4_300_000));
+    let failures = deliver(&mut sink, batch([huge])).await.unwrap_err();
+    assert!(failures[0].error.to_string().contains("too many"), "{}", failures[0].error);
+}

@@ -1,14 +1,17 @@
 //! `lorry check`: what a relay would do, without doing it.
 
 use super::{launch, relay};
-use crate::args::CheckArgs;
+use crate::args::{CheckArgs, GraphFlags};
+use crate::connect::{self, End};
 use crate::drive;
-use crate::exit::Outcome;
+use crate::exit::{Failure, Outcome};
 use crate::output;
 use crate::registry::registry;
+use crate::table;
 use lorry::flow::Graph;
+use lorry::registry::Registry;
 use lorry::relay::Guarantee;
-use lorry::Error;
+use lorry::{Error, Relay};
 use std::fmt::Write;
 
 /// Validates, prints the plan or the graph, and tries the servers if asked to.
@@ -17,42 +20,71 @@ pub(crate) fn run(args: &CheckArgs) -> Outcome {
         return Err(Error::usage("--fbp comes with a later version").hint("use --dot, --mermaid or --json").into());
     }
     let registry = registry();
-    let plan = match args.words.split_first() {
-        Some((word, pipeline)) if word == "launch" => launch::build(&registry, pipeline, &args.steps.0)?,
-        Some((word, _)) if word == "run" => {
-            return Err(Error::usage("files with channels come with a later version").hint("check SOURCE SINK or launch PIPELINE").into());
-        }
-        Some((source, sinks)) if !sinks.is_empty() => relay::build(&registry, source, sinks, &args.steps.0)?,
-        _ => return Err(Error::usage("check needs a source and a sink, or launch and a pipeline").into()),
-    };
+    let (plan, ends) = plan(&registry, args)?;
     let plan = drive::require(drive::identify(plan, &args.identity)?, args.require);
     plan.check()?;
-    let graph = plan.describe();
-    output::stdout(&match &args.graph {
-        flags if flags.dot => graph.to_dot(),
-        flags if flags.mermaid => graph.to_mermaid(),
-        flags if flags.json => format!("{:#}\n", graph.to_json()),
-        _ => text(&graph),
-    })
+    output::stdout(&picture(&plan.describe(), &args.graph))?;
+    if args.connect { connect::all(&registry, ends, args.timeout) } else { Ok(()) }
+}
+
+/// The relay that the words name, and its ends as they were written.
+fn plan(registry: &Registry, args: &CheckArgs) -> Result<(Relay, Vec<End>), Failure> {
+    let steps = &args.steps.0;
+    match args.words.split_first() {
+        Some((word, words)) if word == "launch" => {
+            if words.is_empty() {
+                return Err(Error::usage("check launch needs a pipeline").into());
+            }
+            let pipeline = launch::written(words)?;
+            Ok((launch::build(registry, &pipeline, steps)?, connect::ends_of_pipeline(registry, &pipeline)))
+        }
+        Some((word, _)) if word == "run" => Err(Error::usage("files with channels come with a later version")
+            .hint("write check SOURCE SINK or check launch PIPELINE")
+            .into()),
+        Some((source, sinks)) if !sinks.is_empty() => {
+            Ok((relay::build(registry, source, sinks, steps)?, connect::ends_of_addresses(source, sinks)))
+        }
+        _ => Err(Error::usage("check needs a SOURCE and a SINK, or launch and a PIPELINE").into()),
+    }
+}
+
+fn picture(graph: &Graph, flags: &GraphFlags) -> String {
+    match flags {
+        GraphFlags { dot: true, .. } => graph.to_dot(),
+        GraphFlags { mermaid: true, .. } => graph.to_mermaid(),
+        GraphFlags { json: true, .. } => format!("{:#}\n", graph.to_json()),
+        _ => text(graph),
+    }
 }
 
 /// The plan, the delivery guarantee, what would be lost in translation.
 fn text(graph: &Graph) -> String {
-    let mut text = graph.to_string();
+    let name = |place: &usize| graph.nodes()[*place].name.to_string();
+    let row = |node: &lorry::flow::GraphNode| {
+        let from = node.inputs.iter().map(name).collect::<Vec<_>>().join(", ");
+        let from = if from.is_empty() { from } else { format!("from {from}") };
+        [node.role.to_string(), node.name.to_string(), from, node.detail.clone().unwrap_or_default()]
+    };
+    let mut text = String::from("Plan\n");
+    text.push_str(&table::columns(&graph.nodes().iter().map(row).collect::<Vec<_>>()));
+    text.push_str("\nDelivery\n");
     for node in graph.nodes() {
         if let Some(guarantee) = node.guarantee {
-            let _ = writeln!(text, "{}: {guarantee}{}", node.name, advice(guarantee));
+            let _ = writeln!(text, "  {}: {guarantee}{}", node.name, advice(guarantee));
         }
-        if !node.loses.is_empty() {
-            let _ = writeln!(text, "{}: cannot carry {}", node.name, node.loses.join(", "));
-        }
+    }
+    if graph.nodes().iter().any(|node| !node.loses.is_empty()) {
+        text.push_str("\nLost in translation\n");
+    }
+    for node in graph.nodes().iter().filter(|node| !node.loses.is_empty()) {
+        let _ = writeln!(text, "  {} does not carry {}", node.name, node.loses.join(", "));
     }
     text
 }
 
 fn advice(guarantee: Guarantee) -> &'static str {
     match guarantee {
-        Guarantee::UntilExit => " (with --name also across restarts)",
+        Guarantee::UntilExit => "; with --name also across restarts",
         _ => "",
     }
 }

@@ -4,6 +4,7 @@ use crate::args::InspectArgs;
 use crate::exit::Outcome;
 use crate::output;
 use crate::registry::registry;
+use crate::table;
 use lorry::registry::{ElementSpec, OptionSpec, Registry, Role};
 use lorry::{Error, Result, did_you_mean};
 use serde_json::{Value as Json, json};
@@ -50,26 +51,11 @@ fn list(registry: &Registry) -> String {
             .collect();
         if !rows.is_empty() {
             let _ = writeln!(text, "{title}");
-            text.push_str(&columns(&rows));
+            text.push_str(&table::columns(&rows));
             text.push('\n');
         }
     }
     text.push_str("lorry inspect NAME shows the options of an element or a scheme.\n");
-    text
-}
-
-/// Rows in aligned columns, indented; the last column is free.
-fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..N).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::from(" ");
-        for (cell, width) in row.iter().zip(&widths) {
-            let _ = write!(line, " {cell:<width$} ");
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
     text
 }
 
@@ -78,7 +64,7 @@ fn page(spec: &ElementSpec) -> String {
     if !spec.scheme_names().is_empty() {
         let _ = writeln!(text, "Schemes: {}", spec.scheme_names().join(", "));
     }
-    if let Some(guarantee) = guarantee(spec.docs_text()) {
+    if let Some(guarantee) = guarantee(spec) {
         let _ = writeln!(text, "Guarantee: {guarantee}");
     }
     let options = spec.option_specs();
@@ -91,7 +77,7 @@ fn page(spec: &ElementSpec) -> String {
         let default = option.default.as_ref().map(|default| format!("[{default}]")).unwrap_or_default();
         [option.name.clone(), option.kind.clone(), default, option.doc.clone()]
     };
-    text.push_str(&columns(&options.iter().map(row).collect::<Vec<_>>()));
+    text.push_str(&table::columns(&options.iter().map(row).collect::<Vec<_>>()));
     text
 }
 
@@ -101,7 +87,7 @@ fn describe(spec: &ElementSpec) -> Json {
         "role": spec.role(),
         "schemes": spec.scheme_names(),
         "about": spec.about_text(),
-        "guarantee": guarantee(spec.docs_text()),
+        "guarantee": guarantee(spec),
         "options": spec.option_specs(),
     })
 }
@@ -110,23 +96,49 @@ fn json_text(elements: Vec<Json>) -> String {
     format!("{:#}\n", Json::Array(elements))
 }
 
-/// What an element's page says under "Guarantee", in one line: the one place where it is written down.
-fn guarantee(docs: &str) -> Option<String> {
-    let is_heading = |line: &str| line.starts_with('#');
-    let mut lines = docs.lines().skip_while(|line| !(is_heading(line) && line.to_lowercase().contains("guarantee")));
-    lines.next()?;
-    let section = lines.take_while(|line| !is_heading(line)).map(str::trim).collect::<Vec<_>>().join(" ");
-    Some(section.trim().to_owned()).filter(|section| !section.is_empty())
+/// What an element's page says under "Guarantee", in one line: the one place where it is written down. A page that is about a source
+/// and a sink says it twice, in this order.
+fn guarantee(spec: &ElementSpec) -> Option<String> {
+    let said = guarantees(spec.docs_text());
+    if spec.role() == Role::Sink { said.last().cloned() } else { said.first().cloned() }
+}
+
+/// Each list item `* **Guarantee**: …`, and each section with that word in its heading.
+fn guarantees(docs: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut within = false;
+    for line in docs.lines() {
+        if let Some(text) = line.strip_prefix("* **Guarantee**: ") {
+            found.push(text.trim().to_owned());
+            within = true;
+        } else if line.starts_with('#') {
+            within = line.to_lowercase().contains("guarantee");
+            if within {
+                found.push(String::new());
+            }
+        } else if line.starts_with("* ") && found.last().is_some_and(|text| !text.is_empty()) {
+            within = false;
+        } else if let (true, Some(text)) = (within, found.last_mut()) {
+            if !text.is_empty() && !line.trim().is_empty() {
+                text.push(' ');
+            }
+            text.push_str(line.trim());
+        }
+    }
+    found.retain(|text| !text.is_empty());
+    found
 }
 
 #[cfg(test)]
 mod tests {
-    use super::guarantee;
+    use super::guarantees;
 
     #[test]
-    fn the_guarantee_is_the_section_of_that_name() {
-        let docs = "# mqtt\nIntro.\n\n## Delivery guarantee\nAt least\nonce.\n\n## Order\nKept.\n";
-        assert_eq!(guarantee(docs).as_deref(), Some("At least once."));
-        assert_eq!(guarantee("# mqtt\nguarantee in the text is not a section"), None);
+    fn a_guarantee_is_a_section_or_a_list_item() {
+        let section = "# mqtt\nIntro with guarantee.\n\n## Delivery guarantee\n\nAt least\nonce.\n\n## Order\nKept.\n";
+        assert_eq!(guarantees(section), ["At least once."]);
+        let items = "## Reading\n\n* **Guarantee**: can be\n  replayed.\n* **Order**: kept.\n\n## Writing\n\n* **Guarantee**: on disk.\n\n## More\n\nText.\n";
+        assert_eq!(guarantees(items), ["can be replayed.", "on disk."]);
+        assert!(guarantees("# mqtt\nguarantee in the text is none").is_empty());
     }
 }

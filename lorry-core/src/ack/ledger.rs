@@ -114,6 +114,11 @@ impl Ledger {
         self.retained().0 < items
     }
 
+    /// How many lanes are open; at least one.
+    pub(crate) fn lanes(&self) -> usize {
+        lock(&self.lanes).open.len().max(1)
+    }
+
     /// Whether every item of every lane is decided.
     pub(crate) fn is_empty(&self) -> bool {
         self.retained().0 == 0

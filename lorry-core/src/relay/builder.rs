@@ -170,7 +170,8 @@ impl Relay {
             }
             below[place] = true;
             let holds = match nodes[place].info().holds {
-                Holds::Items(n) if n > max => format!("up to {n} messages"),
+                // As many as the window would have it wait for one that cannot come.
+                Holds::Items(n) if n >= max => format!("up to {n} messages"),
                 Holds::UntilReplaced => "a message until another replaces it".to_owned(),
                 _ => continue,
             };

@@ -309,7 +309,9 @@ impl Control {
         }
         // The quick count first: it is never below the exact one.
         let full = |source: &&Arc<SourceState>| {
-            !source.ledger.has_room(source.window) && source.ledger.tally().held() as usize >= source.window
+            // The window is each lane's own.
+            let window = source.window.saturating_mul(source.ledger.lanes());
+            !source.ledger.has_room(window) && source.ledger.tally().held() as usize >= window
         };
         let Some(first) = live.clone().next() else { return };
         if !live.all(|source| full(&source)) {

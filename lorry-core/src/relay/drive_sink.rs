@@ -192,7 +192,8 @@ impl<T: Send + Sync + 'static> Driver<T> {
                     self.land(landed);
                 }
                 // What waits may be dropped once the ledgers know that it is for a reason.
-                failed.await;
+                // (Asked anew: `failed` itself may be what has brought us here.)
+                control.failed().await;
                 break;
             }
             self.send_again().await;
@@ -372,6 +373,11 @@ impl<T: Send + Sync + 'static> Driver<T> {
         let Some(error) = first else { return self.went_well(len) };
         self.queue.done(len - kept.len());
         self.control.progressed();
+        if self.fatal {
+            // Nothing is tried again: the relay ends. These stay undecided until it has.
+            self.again.push_back((batch, kept));
+            return;
+        }
         match self.delay_after(&error) {
             Ok(delay) => {
                 let rest = if indices.len() == batch.len() { batch } else { batch.select(indices) };

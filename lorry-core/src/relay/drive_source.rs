@@ -139,6 +139,8 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(Event::LaneLost(lane)) => self.state.ledger.lose(lane),
                 Ok(Event::End) => return Ok(()),
                 Err(error) if error.class() == Class::Data => self.cannot_hand_over(error)?,
+                // A source that keeps a connection rides out by itself what may pass: this is the end.
+                Err(error) if error.class() == Class::Config => return Err(error),
                 Err(error) => {
                     self.state.ledger.lose_all();
                     tokio::select! {

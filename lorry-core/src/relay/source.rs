@@ -307,7 +307,7 @@ impl<T> Chunk<T> {
     }
 
     /// Keeps the first `at` messages, and gives the others.
-    pub(crate) fn split_off(&mut self, at: usize) -> Self {
+    pub fn split_off(&mut self, at: usize) -> Self {
         let values = self.values.split_off(at);
         let rest = match &mut self.at {
             At::From(first) => At::From(Position(first.0 + at as u64)),

@@ -20,6 +20,20 @@ pub(crate) struct Connection {
     pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
     /// What is written may stay in a buffer until it is flushed.
     pub(crate) needs_flush: bool,
+    socket: Option<socket2::Socket>,
+}
+
+impl Connection {
+    /// Has the kernel confirm at once what was read. Servers that leave Nagle's algorithm on (mosquitto does) hold the second of two
+    /// small packets back until the first is confirmed, and a kernel in no hurry takes 40 ms for that. The setting does not last, so
+    /// this belongs after each read.
+    pub(crate) fn confirm_reads(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(socket) = &self.socket {
+            // Worse than slow it cannot get.
+            let _ = socket.set_tcp_quickack(true);
+        }
+    }
 }
 
 /// The servers of a client, tried in turn.
@@ -55,16 +69,17 @@ impl Endpoint {
         let tcp = tokio::time::timeout(PATIENCE, tcp).await.map_err(|_| late())?.map_err(failed)?;
         tcp.set_nodelay(true).map_err(failed)?;
         self.notice_dead_peers(&tcp);
+        let socket = socket2::SockRef::from(&tcp).try_clone().ok();
         let Some(tls) = &self.tls else {
             let (reader, writer) = tcp.into_split();
-            return Ok(Connection { reader: Box::new(reader), writer: Box::new(writer), needs_flush: false });
+            return Ok(Connection { reader: Box::new(reader), writer: Box::new(writer), needs_flush: false, socket });
         };
         let name = ServerName::try_from(host.name.clone())
             .map_err(|error| Error::config(ErrorKind::Usage, "connect", error).with("server", &server))?;
         let stream = TlsConnector::from(tls.clone()).connect(name, tcp);
         let stream = tokio::time::timeout(PATIENCE, stream).await.map_err(|_| late())?.map_err(failed)?;
         let (reader, writer) = tokio::io::split(stream);
-        Ok(Connection { reader: Box::new(reader), writer: Box::new(writer), needs_flush: true })
+        Ok(Connection { reader: Box::new(reader), writer: Box::new(writer), needs_flush: true, socket })
     }
 
     /// A peer that has vanished is noticed by what it does not acknowledge, also while nothing is read from it.

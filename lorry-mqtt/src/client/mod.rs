@@ -15,8 +15,8 @@ use crate::session::{Session, Setup};
 use batches::Batches;
 use connect::Connection;
 use drops::Drops;
-use lorry_core::relay::{Failure, LaneId, Settled, Status};
-use lorry_core::{Backoff, Error, ErrorKind, Message, Next, Result, Retry};
+use lorry_core::relay::{Chunk, Failure, LaneId, Settled, Status};
+use lorry_core::{Backoff, Error, ErrorKind, Next, Result, Retry};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -49,11 +49,9 @@ pub(crate) enum Command {
 /// What the task hands to its source.
 #[derive(Debug)]
 pub(crate) enum Delivery {
-    /// Messages by arrival, and the number of the first.
-    Messages(LaneId, u64, Vec<Message>),
+    /// Messages by arrival, with the number of the first.
+    Messages(Chunk),
     Lost(LaneId),
-    /// A message that cannot be taken.
-    Unfit(Error),
 }
 
 /// How far the task has come.

@@ -5,10 +5,10 @@ use super::wire::Outbox;
 use super::{Command, Connection, Delivery, Ending, Progress, Task, ended, hand_over};
 use crate::codec;
 use crate::mapping::Inbound;
-use crate::packet::{Disconnect, Packet};
+use crate::packet::{Disconnect, Packet, Publish, Reason, Version};
 use crate::session::{Due, Event, KeepAlive, Wire};
 use bytes::{Buf, BytesMut};
-use lorry_core::relay::{LaneId, Settled};
+use lorry_core::relay::{Chunk, LaneId, Settled};
 use lorry_core::{Class, Error, ErrorKind, Message, Result};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,6 +20,8 @@ use tokio::time::Instant;
 const READ: usize = 64 << 10;
 /// Messages handed over at once.
 const CHUNK: usize = 256;
+/// The packet type of PUBLISH.
+const PUBLISH: u8 = 3;
 /// How long the farewell may take.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -36,6 +38,8 @@ struct Serving {
     /// Messages read in this turn, and the number of the first.
     batch: Vec<Message>,
     batch_first: u64,
+    /// Those of them that are too large.
+    unfit: Vec<(usize, Error)>,
     paused: bool,
 }
 
@@ -52,6 +56,7 @@ impl Task {
             inbound: Inbound::default(),
             batch: Vec::new(),
             batch_first: 0,
+            unfit: Vec::new(),
             paused: false,
         };
         if let Err(error) = self.session.start(&mut at.outbox) {
@@ -102,7 +107,10 @@ impl Task {
                 },
                 read = read(&mut connection.reader, &mut at.inbox), if !at.paused => match read {
                     Ok(0) => return self.hung_up("the server closed the connection"),
-                    Ok(_) => at.alive.heard(Instant::now()),
+                    Ok(_) => {
+                        connection.confirm_reads();
+                        at.alive.heard(Instant::now());
+                    }
                     Err(error) => return self.broken(error),
                 },
                 order = self.orders.recv() => match order {
@@ -144,22 +152,24 @@ impl Task {
     /// Takes packets out of what was read, until it is empty or too much is held.
     fn digest(&mut self, at: &mut Serving) -> Result<()> {
         loop {
-            let (messages, bytes) = self.session.held();
-            let full = messages >= self.hold.messages
-                || bytes >= self.hold.bytes
-                || self.arrivals.queued.load(Ordering::Acquire) + at.batch.len() >= self.hold.messages.max(CHUNK) * 2;
+            // Only messages have to wait: what else there is, such as SUBACK behind a backlog, can always be taken.
+            let full = self.is_full(at) && at.inbox.first().is_some_and(|byte| byte >> 4 == PUBLISH);
             if full != at.paused {
                 at.paused = full;
                 at.alive.pause(full, Instant::now());
             }
             if full {
+                if self.session.is_logged_in() && at.ready_by.is_some() {
+                    // SUBACK stands behind more than may be taken; the messages show that the subscription works.
+                    self.is_up(at);
+                }
                 return Ok(());
             }
             let packet = codec::decode(at.outbox.version, &mut at.inbox, usize::MAX)
                 .map_err(|error| Error::transient(ErrorKind::Malformed, "read", format!("the server sent {error}")))?;
             let Some(packet) = packet else { return Ok(()) };
             match self.session.receive(packet, &mut at.outbox)? {
-                Event::Message(number, publish) => self.arrived(at, number, publish)?,
+                Event::Message(number, publish) => self.arrived(at, number, publish),
                 Event::Answered(outcome) => self.batches.answered(outcome),
                 Event::LoggedIn { subscribed } => {
                     let limits = self.session.limits();
@@ -180,6 +190,13 @@ impl Task {
         }
     }
 
+    /// Whether as much is held as may be.
+    fn is_full(&self, at: &Serving) -> bool {
+        let (messages, bytes) = self.session.held();
+        let queued = self.arrivals.queued.load(Ordering::Acquire) + at.batch.len();
+        messages >= self.hold.messages || bytes >= self.hold.bytes || queued >= self.hold.messages.max(CHUNK) * 2
+    }
+
     fn is_up(&mut self, at: &mut Serving) {
         at.ready_by = None;
         self.backoff.succeeded();
@@ -187,32 +204,32 @@ impl Task {
         self.progress.send_replace(Progress::Up);
     }
 
-    fn arrived(&mut self, at: &mut Serving, number: u64, publish: crate::packet::Publish) -> Result<()> {
-        if publish.payload.len() > self.hold.message_size {
-            self.flush_batch(at);
-            let limit = self.hold.message_size;
-            let what = format!("the message has {} bytes, more than max-message-size={limit}", publish.payload.len());
-            let error = Error::data(ErrorKind::TooLarge, "receive", what).with("topic", &publish.topic);
-            let _ = self.arrivals.deliveries.send(Delivery::Unfit(error));
-            return Ok(());
-        }
+    fn arrived(&mut self, at: &mut Serving, number: u64, publish: Publish) {
         if at.batch.is_empty() {
             at.batch_first = number;
+        }
+        let (size, limit) = (publish.payload.len(), self.hold.message_size);
+        if size > limit {
+            let what = format!("the message has {size} bytes, more than max-message-size={limit}");
+            let error = Error::data(ErrorKind::TooLarge, "receive", what).with("topic", &publish.topic);
+            at.unfit.push((at.batch.len(), error));
         }
         at.batch.push(at.inbound.message(publish));
         if at.batch.len() == CHUNK {
             self.flush_batch(at);
         }
-        Ok(())
     }
 
     fn flush_batch(&mut self, at: &mut Serving) {
         if !at.batch.is_empty() {
             let messages = std::mem::take(&mut at.batch);
             self.arrivals.queued.fetch_add(messages.len(), Ordering::AcqRel);
-            let lane = LaneId(self.session.generation());
+            let mut chunk = Chunk::sequential(LaneId(self.session.generation()), at.batch_first, messages);
+            for (index, error) in at.unfit.drain(..) {
+                chunk.refuse(index, error);
+            }
             // Without a source there is nobody to deliver to, and the task is about to end.
-            let _ = self.arrivals.deliveries.send(Delivery::Messages(lane, at.batch_first, messages));
+            let _ = self.arrivals.deliveries.send(Delivery::Messages(chunk));
         }
     }
 
@@ -295,11 +312,8 @@ impl Task {
 
     /// Tells a server of version 5 why we leave: it breaks the protocol.
     async fn explain(&mut self, at: &mut Serving, connection: &mut Connection, error: &Error) {
-        if error.kind() == ErrorKind::Malformed
-            && at.outbox.version == crate::packet::Version::V5
-            && self.session.is_logged_in()
-        {
-            let goodbye = Disconnect::new(crate::packet::Reason::PROTOCOL_ERROR);
+        if error.kind() == ErrorKind::Malformed && at.outbox.version == Version::V5 && self.session.is_logged_in() {
+            let goodbye = Disconnect::new(Reason::PROTOCOL_ERROR);
             if at.outbox.put(&Packet::Disconnect(goodbye)).is_ok() {
                 write_out(&mut at.outbox.buffer, connection).await;
             }

@@ -2,7 +2,7 @@
 
 use super::Wire;
 use crate::error;
-use crate::packet::{Ack, Packet, Publish, Qos, Reason};
+use crate::packet::{Ack, Packet, Publish, Qos, Reason, Text};
 use lorry_core::{Error, ErrorKind, Result};
 use std::collections::{HashMap, VecDeque};
 
@@ -115,7 +115,7 @@ impl<T: Copy> Outgoing<T> {
         if sequence >= self.unsent {
             return Ok(None);
         }
-        let details = ack.details.as_ref().and_then(|details| details.reason_string.as_ref()).map(|text| text.as_str());
+        let details = ack.details.as_ref().and_then(|details| details.reason_string.as_ref()).map(Text::as_str);
         self.by_id.remove(&ack.packet_id);
         if ack.reason == Reason::PACKET_ID_IN_USE {
             // The server remembers something else under this id: the publish gets another one, on a connection where all ids are known.

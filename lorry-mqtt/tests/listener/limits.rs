@@ -130,7 +130,7 @@ async fn no_more_than_the_budget_is_on_its_way() {
             })
         })
         .collect();
-    let (mut seen, mut held) = (0, Vec::new());
+    let (mut seen, mut held, since) = (0, Vec::new(), Instant::now());
     while seen < 80 {
         let event = tokio::time::timeout(Duration::from_millis(100), source.next(1)).await;
         match event {
@@ -141,8 +141,9 @@ async fn no_more_than_the_budget_is_on_its_way() {
             }
             Ok(Ok(_)) => {}
             Ok(Err(error)) => panic!("{error}"),
+            // Nothing comes: all that may is on its way (or the devices are slow to begin).
             Err(_) => {
-                assert!(!held.is_empty(), "nothing is held and nothing comes");
+                assert!(since.elapsed() < Duration::from_secs(60), "it does not go on after {seen}");
                 for (lane, position) in held.drain(..) {
                     settle(&mut source, lane, position).await;
                 }

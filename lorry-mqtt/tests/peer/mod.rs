@@ -43,14 +43,14 @@ impl Server {
         stream.set_nodelay(true).unwrap();
         let (reader, writer) = stream.into_split();
         let mut reading = Reading { reader, version: Version::V5, inbox: BytesMut::new(), reads: 0 };
-        let (version, connect) = loop {
+        let (version, _) = loop {
             if let Some(connect) = decode_connect(&mut reading.inbox, usize::MAX).unwrap() {
                 break connect;
             }
             assert!(reading.more().await, "the client hung up before CONNECT");
         };
         reading.version = version;
-        Peer { reading, writing: Writing { writer, version }, connect }
+        Peer { reading, writing: Writing { writer, version } }
     }
 
     /// The next connection, accepted.
@@ -68,7 +68,6 @@ impl Server {
 pub(crate) struct Peer {
     reading: Reading,
     writing: Writing,
-    pub(crate) connect: Connect,
 }
 
 pub(crate) struct Reading {

@@ -168,10 +168,10 @@ impl Program {
         self.signal(Signal::Kill);
     }
 
-    /// The error when it has ended with anything but success.
+    /// The error when it has ended with anything but success; of kind `Closed`, so that it is final.
     pub(super) fn failure(&self, status: ExitStatus) -> Option<Error> {
         let failed =
-            || Error::config(ErrorKind::Other, "run a program", format!("{:?} ended with {status}", self.name));
+            || Error::config(ErrorKind::Closed, "run a program", format!("{:?} ended with {status}", self.name));
         (!status.success()).then(failed)
     }
 

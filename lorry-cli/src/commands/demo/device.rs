@@ -2,7 +2,7 @@
 
 use lorry::relay::{Chunk, Context, Event, Identity, LaneId, Settled, Source, SourceInfo};
 use lorry::{Message, Result, Timestamp, async_trait};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// A source of readings at a steady rate, without end.
@@ -35,7 +35,7 @@ impl Device {
             "device": self.name,
             "number": number,
             "celsius": self.celsius(number),
-            "at": Timestamp::from(std::time::SystemTime::now()).to_string(),
+            "at": now().to_string(),
         });
         Message::new(reading.to_string())
     }
@@ -67,4 +67,10 @@ impl Source for Device {
     async fn settle(&mut self, _: Vec<Settled>) -> Result<()> {
         Ok(())
     }
+}
+
+/// To the millisecond: nobody reads more of a thermometer.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -122,6 +122,15 @@ async fn config_before_the_first_success_ends_the_relay() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_source_that_gives_up_after_a_success_ends_the_relay() {
+    let mut source = Numbers::to(100).then_waits();
+    source.trips.push_back((10, error(Class::Config)));
+    let running = Relay::new([Stream::from_source(source).to(Keep::new())]).spawn();
+    let report = tokio::time::timeout(Duration::from_secs(5), running.wait()).await.unwrap();
+    assert_eq!(report.error.unwrap().class(), Class::Config);
+}
+
+#[tokio::test(start_paused = true)]
 async fn config_after_a_success_is_tried_again_at_long_intervals() {
     let mut calls = 0;
     let sink = Keep::new().limits(Limits { items: 1, ..Limits::default() }).answering(move |batch| {
@@ -198,4 +207,41 @@ async fn a_message_that_the_source_cannot_hand_over_follows_the_policy() {
     let relay = Relay::new([Stream::from_source(source).to(Keep::new())]).on_error(OnError::Drop);
     assert_eq!(relay.run().await.unwrap().delivered, 20);
     assert_eq!(log.lock().unwrap().opened, 1, "it stays open");
+}
+
+/// Fails once the sink is open, without having given anything.
+struct FailsLater(std::sync::Arc<std::sync::Mutex<super::script::SinkLog<u64>>>);
+
+#[crate::async_trait]
+impl Source<u64> for FailsLater {
+    fn info(&self, _: &Identity) -> SourceInfo {
+        SourceInfo::new("failsrc", "fail")
+    }
+
+    async fn open(&mut self, _: Context) -> crate::Result<()> {
+        Ok(())
+    }
+
+    async fn next(&mut self, _: usize) -> crate::Result<Event<u64>> {
+        while !self.0.lock().unwrap().opened {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Err(error(Class::Config))
+    }
+
+    async fn settle(&mut self, _: Vec<Settled>) -> crate::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_sink_is_closed_when_its_source_fails() {
+    // Whether the sink hears of the failure before its queue is closed is a matter of luck: both must go well.
+    for _ in 0..100 {
+        let sink = Keep::new();
+        let log = sink.log.clone();
+        let report = Relay::new([Stream::from_source(FailsLater(log.clone())).to(sink)]).spawn().wait().await;
+        assert_eq!(report.error.unwrap().class(), Class::Config);
+        assert!(log.lock().unwrap().closed);
+    }
 }

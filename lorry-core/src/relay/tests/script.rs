@@ -149,6 +149,7 @@ pub(super) struct Keep<T> {
 pub(super) struct SinkLog<T> {
     /// Every batch that was sent, with the moment it came.
     pub(super) batches: Vec<(tokio::time::Instant, Vec<T>)>,
+    pub(super) opened: bool,
     pub(super) closed: bool,
 }
 
@@ -160,7 +161,7 @@ impl<T: Clone> SinkLog<T> {
 
 impl<T> Keep<T> {
     pub(super) fn new() -> Self {
-        let log = SinkLog { batches: Vec::new(), closed: false };
+        let log = SinkLog { batches: Vec::new(), opened: false, closed: false };
         Self {
             log: Arc::new(Mutex::new(log)),
             limits: Limits::default(),
@@ -202,7 +203,10 @@ impl<T: Clone + Send + Sync + 'static> Sink<T> for Keep<T> {
     async fn open(&mut self, _: Context) -> Result<()> {
         match self.opens.pop_front() {
             Some(error) => Err(error),
-            None => Ok(()),
+            None => {
+                self.log.lock().unwrap().opened = true;
+                Ok(())
+            }
         }
     }
 
