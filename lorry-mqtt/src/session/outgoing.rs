@@ -26,6 +26,8 @@ pub(crate) struct Outgoing<T> {
     /// Taken by a SUBSCRIBE.
     reserved: Option<u16>,
     last_id: u16,
+    /// After it they begin anew. More than the window and the reservation need.
+    highest_id: u16,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl<T: Copy> Outgoing<T> {
             by_id: HashMap::new(),
             reserved: None,
             last_id: 0,
+            highest_id: u16::MAX,
         }
     }
 
@@ -169,6 +172,12 @@ impl<T: Copy> Outgoing<T> {
         self.reserved = None;
     }
 
+    /// So few ids that they are used again soon.
+    #[cfg(test)]
+    pub(crate) fn limit_ids(&mut self, highest: u16) {
+        self.highest_id = highest;
+    }
+
     /// The ids of all publishes that wait for an answer.
     #[cfg(test)]
     pub(crate) fn ids(&self) -> impl Iterator<Item = u16> {
@@ -178,7 +187,7 @@ impl<T: Copy> Outgoing<T> {
     /// Ends: the window is at most 65,534, so with one reservation an id is always free.
     fn next_id(&mut self) -> u16 {
         loop {
-            self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+            self.last_id = if self.last_id >= self.highest_id { 1 } else { self.last_id + 1 };
             if !self.by_id.contains_key(&self.last_id) && self.reserved != Some(self.last_id) {
                 return self.last_id;
             }
