@@ -50,13 +50,11 @@ impl MqttSink {
     fn setup(&mut self, context: &Context) -> Result<Setup> {
         self.options.check_sink()?;
         let options = &self.options;
-        self.topic = match options.topics.first().map(|topic| Template::parse(topic)).transpose()? {
-            None => None,
-            Some(template) => Some(match template.constant() {
-                Some(topic) => Topic::Fixed(Text::from(topic)),
-                None => Topic::Template(template),
-            }),
-        };
+        let template = options.topics.first().map(|topic| Template::parse(topic)).transpose()?;
+        self.topic = template.map(|template| match template.constant() {
+            Some(topic) => Topic::Fixed(Text::from(topic)),
+            None => Topic::Template(template),
+        });
         let id = self.id.get_or_insert_with(|| options.id(&context.identity, &context.element)).clone();
         // What is not confirmed is kept here and published again, so that a session at the server has nothing to add to QoS 1.
         let clean = options.client.clean_session.unwrap_or(true);

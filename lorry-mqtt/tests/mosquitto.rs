@@ -171,7 +171,7 @@ async fn a_killed_server_costs_neither_source_nor_sink_a_message() {
         let gone = || elements.iter().zip(before).all(|(element, before)| element.retries() >= before + 2);
         within(async {
             while !gone() {
-                tokio::time::sleep(Duration::from_millis(5)).await
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })
         .await;
@@ -309,6 +309,18 @@ async fn a_refused_publish_fails_alone() {
     let failures = within(receipt).await.unwrap_err().into_vec();
     let failed: Vec<_> = failures.iter().map(|failure| (failure.index, failure.error.class())).collect();
     assert_eq!(failed, [(1, Class::Data), (2, Class::Data), (3, Class::Data)], "{failures:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_topic_may_depend_on_the_message() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    let mut source = open_source(options(&broker).topic("copy/#"), Context::detached("mqttsrc0")).await;
+    let mut sink = open_sink(options(&broker).topic("copy/{{ topic[1] }}/{{ payload.id }}")).await;
+    let batch = vec![Message::new(r#"{"id": 7}"#).at("plant/oven"), Message::new("no JSON").at("plant/oven")];
+    let failures = within(send(&mut sink, batch).await).await.unwrap_err().into_vec();
+    assert_eq!((failures.len(), failures[0].index, failures[0].error.class()), (1, 1, Class::Data));
+    assert_eq!(take_settling(&mut source, 1).await[0].address.as_str(), "copy/oven/7");
 }
 
 #[tokio::test(flavor = "multi_thread")]

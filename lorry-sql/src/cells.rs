@@ -106,6 +106,7 @@ impl Rows {
     }
 
     /// The value of a row in a column.
+    #[cfg_attr(not(any(feature = "sqlite", test)), allow(dead_code))]
     pub(crate) fn value(&self, column: usize, row: usize) -> Value<'_> {
         self.resolve(self.columns[column].cells[row])
     }

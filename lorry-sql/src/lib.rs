@@ -1,4 +1,6 @@
 #![doc = include_str!("../README.md")]
+// Without a database nothing drives a writer.
+#![cfg_attr(not(any(feature = "sqlite", feature = "postgres")), allow(dead_code))]
 
 mod bisect;
 mod cells;

@@ -377,6 +377,11 @@ impl<T: Send + Sync + 'static> Driver<T> {
         let Some(error) = first else { return self.went_well(len) };
         self.queue.done(len - kept.len());
         self.control.progressed();
+        if self.fatal {
+            // Nothing is tried again: the relay ends. These stay undecided until it has.
+            self.again.push_back((batch, kept));
+            return;
+        }
         match self.delay_after(&error) {
             Ok(delay) => {
                 let rest = if indices.len() == batch.len() { batch } else { batch.select(indices) };

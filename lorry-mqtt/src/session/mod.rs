@@ -386,6 +386,11 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
     }
 
     #[cfg(test)]
+    pub(crate) fn limit_ids(&mut self, highest: u16) {
+        self.outgoing.limit_ids(highest);
+    }
+
+    #[cfg(test)]
     pub(crate) fn open_ids(&self) -> Vec<u16> {
         self.outgoing.ids().collect()
     }

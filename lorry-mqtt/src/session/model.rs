@@ -149,6 +149,8 @@ impl World {
             acked: 0,
             next_id: 0,
         };
+        // Just enough for the window and a SUBSCRIBE, so that every one is used again and again.
+        world.session.limit_ids(OWN_WINDOW + 2);
         world.connect();
         world
     }

@@ -2,7 +2,7 @@
 
 use super::Wire;
 use crate::error;
-use crate::packet::{Ack, Packet, Publish, Qos, Reason};
+use crate::packet::{Ack, Packet, Publish, Qos, Reason, Text};
 use lorry_core::{Error, ErrorKind, Result};
 use std::collections::{HashMap, VecDeque};
 
@@ -26,6 +26,8 @@ pub(crate) struct Outgoing<T> {
     /// Taken by a SUBSCRIBE.
     reserved: Option<u16>,
     last_id: u16,
+    /// After it they begin anew. More than the window and the reservation need.
+    highest_id: u16,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ impl<T: Copy> Outgoing<T> {
             by_id: HashMap::new(),
             reserved: None,
             last_id: 0,
+            highest_id: u16::MAX,
         }
     }
 
@@ -115,7 +118,7 @@ impl<T: Copy> Outgoing<T> {
         if sequence >= self.unsent {
             return Ok(None);
         }
-        let details = ack.details.as_ref().and_then(|details| details.reason_string.as_ref()).map(|text| text.as_str());
+        let details = ack.details.as_ref().and_then(|details| details.reason_string.as_ref()).map(Text::as_str);
         self.by_id.remove(&ack.packet_id);
         if ack.reason == Reason::PACKET_ID_IN_USE {
             // The server remembers something else under this id: the publish gets another one, on a connection where all ids are known.
@@ -169,6 +172,12 @@ impl<T: Copy> Outgoing<T> {
         self.reserved = None;
     }
 
+    /// So few ids that they are used again soon.
+    #[cfg(test)]
+    pub(crate) fn limit_ids(&mut self, highest: u16) {
+        self.highest_id = highest;
+    }
+
     /// The ids of all publishes that wait for an answer.
     #[cfg(test)]
     pub(crate) fn ids(&self) -> impl Iterator<Item = u16> {
@@ -178,7 +187,7 @@ impl<T: Copy> Outgoing<T> {
     /// Ends: the window is at most 65,534, so with one reservation an id is always free.
     fn next_id(&mut self) -> u16 {
         loop {
-            self.last_id = self.last_id.checked_add(1).unwrap_or(1);
+            self.last_id = if self.last_id >= self.highest_id { 1 } else { self.last_id + 1 };
             if !self.by_id.contains_key(&self.last_id) && self.reserved != Some(self.last_id) {
                 return self.last_id;
             }

@@ -62,7 +62,8 @@ where
 
     /// Writes a batch, in halves of halves where rows are refused; in order.
     pub(super) async fn write(&mut self, batch: &Batch<T>) -> Result<(), Failures> {
-        let mut ranges = vec![0..batch.len()];
+        let mut ranges = Vec::new();
+        ranges.push(0..batch.len());
         let mut failures = Vec::new();
         let mut tried_twice = false;
         while let Some(range) = ranges.pop() {

@@ -55,7 +55,7 @@ pub(super) async fn describe(client: &Client, name: &TableName) -> Result<Option
         let base: u32 = row.try_get(3).map_err(wrong)?;
         let category: &str = row.try_get(4).map_err(wrong)?;
         let type_id = match (category, row.try_get(5).map_err(wrong)?) {
-            ("A", _) => oid::ARRAY,
+            ("A", _) if ![oid::JSON_ARRAY, oid::JSONB_ARRAY].contains(&base) => oid::ARRAY,
             (_, "citext") => oid::TEXT,
             _ => base,
         };

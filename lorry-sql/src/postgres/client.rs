@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_postgres::config::Config;
+use tokio_postgres::config::{Config, SslMode};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -85,6 +85,8 @@ pub(super) async fn connect(
 }
 
 async fn connect_one(config: &Config, tls: Option<&Arc<ClientConfig>>) -> Result<Connected, tokio_postgres::Error> {
+    // Asked for only where it is spoken: the connector would want a host name of a Unix socket, too.
+    let tls = tls.filter(|_| config.get_ssl_mode() != SslMode::Disable);
     let (client, connection): (_, BoxFuture<'static, _>) = match tls {
         Some(tls) => {
             let (client, connection) = config.connect(MakeRustlsConnect::new(ClientConfig::clone(tls))).await?;

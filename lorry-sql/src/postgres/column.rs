@@ -14,6 +14,7 @@ pub(super) mod oid {
     pub(crate) const INT4: u32 = 23;
     pub(crate) const TEXT: u32 = 25;
     pub(crate) const JSON: u32 = 114;
+    pub(crate) const JSON_ARRAY: u32 = 199;
     pub(crate) const FLOAT4: u32 = 700;
     pub(crate) const FLOAT8: u32 = 701;
     pub(crate) const BPCHAR: u32 = 1042;
@@ -22,7 +23,8 @@ pub(super) mod oid {
     pub(crate) const DATE: u32 = 1082;
     pub(crate) const TIMESTAMPTZ: u32 = 1184;
     pub(crate) const JSONB: u32 = 3802;
-    /// Stands for all arrays (`anyarray`).
+    pub(crate) const JSONB_ARRAY: u32 = 3807;
+    /// Stands for all other arrays (`anyarray`).
     pub(crate) const ARRAY: u32 = 2277;
 }
 
@@ -40,6 +42,8 @@ pub(super) enum Class {
     Local,
     Bytes,
     Array,
+    /// Arrays whose elements are JSON texts.
+    JsonArray,
     /// All others: text, cast by the server.
     Other,
 }
@@ -63,6 +67,7 @@ impl Class {
             oid::TIMESTAMP | oid::DATE => Self::Local,
             oid::BYTEA => Self::Bytes,
             oid::ARRAY => Self::Array,
+            oid::JSON_ARRAY | oid::JSONB_ARRAY => Self::JsonArray,
             _ => Self::Other,
         }
     }
@@ -112,7 +117,7 @@ impl Class {
                 Some(_) => Binary,
                 None => return Err("a number that is no time between the years 1 and 9999"),
             },
-            (Self::Array | Self::Other, Value::Bytes(_)) => return Err("bytes that are not UTF-8"),
+            (Self::Array | Self::JsonArray | Self::Other, Value::Bytes(_)) => return Err("bytes that are not UTF-8"),
             _ => Text,
         })
     }

@@ -70,8 +70,7 @@ impl<'a> Array<'a> {
             (Class::Bytes, _, Value::Bytes(bytes)) => return put_slice(bytes, out),
             _ => {}
         }
-        if self.class != Class::Json
-            && self.class != Class::Array
+        if !matches!(self.class, Class::Json | Class::Array | Class::JsonArray)
             && let Value::Text(plain) | Value::Json(plain) = value
         {
             return put_slice(plain.as_bytes(), out);
@@ -121,9 +120,9 @@ fn render(class: Class, value: Value<'_>, out: &mut String) {
             Ok(())
         }
         Value::Text(text) if class == Class::Json => write!(out, "{}", Json::from(text)),
-        Value::Json(json) if class == Class::Array => match serde_json::from_str(json) {
+        Value::Json(json) if matches!(class, Class::Array | Class::JsonArray) => match serde_json::from_str(json) {
             Ok(Json::Array(items)) => {
-                array_literal(&items, out);
+                array_literal(&items, class == Class::JsonArray, out);
                 Ok(())
             }
             // The server says what is wrong with it.
@@ -133,8 +132,8 @@ fn render(class: Class, value: Value<'_>, out: &mut String) {
     };
 }
 
-/// A JSON array as an array literal: `{1,"a b",NULL,{2}}`.
-fn array_literal(items: &[Json], out: &mut String) {
+/// A JSON array as an array literal: `{1,"a b",NULL,{2}}`; or one of JSON texts: `{"1","\"a b\"",NULL,"[2]"}`.
+fn array_literal(items: &[Json], of_json: bool, out: &mut String) {
     out.push('{');
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
@@ -142,7 +141,8 @@ fn array_literal(items: &[Json], out: &mut String) {
         }
         match item {
             Json::Null => out.push_str("NULL"),
-            Json::Array(items) => array_literal(items, out),
+            item if of_json => quoted(&item.to_string(), out),
+            Json::Array(items) => array_literal(items, false, out),
             Json::String(text) => quoted(text, out),
             Json::Bool(_) | Json::Number(_) => _ = write!(out, "{item}"),
             Json::Object(_) => quoted(&item.to_string(), out),
@@ -207,8 +207,12 @@ mod tests {
     use serde_json::json;
 
     fn literal(json: &Json) -> String {
+        literal_of(Class::Array, json)
+    }
+
+    fn literal_of(class: Class, json: &Json) -> String {
         let mut out = String::new();
-        render(Class::Array, Value::Json(&json.to_string()), &mut out);
+        render(class, Value::Json(&json.to_string()), &mut out);
         out
     }
 
@@ -219,6 +223,7 @@ mod tests {
         assert_eq!(literal(&json!(["a b", "NULL", "", "q\"b\\", "{,}"])), r#"{"a b","NULL","","q\"b\\","{,}"}"#);
         assert_eq!(literal(&json!([{"a": 1}])), r#"{"{\"a\":1}"}"#);
         assert_eq!(literal(&json!([])), "{}");
+        assert_eq!(literal_of(Class::JsonArray, &json!([1, "a", null, [2]])), r#"{"1","\"a\"",NULL,"[2]"}"#);
     }
 
     proptest! {

@@ -91,8 +91,11 @@ pub(super) fn connecting(error: &tokio_postgres::Error) -> Error {
 fn is_of_certificates(error: &tokio_postgres::Error) -> bool {
     let mut next = error.source();
     while let Some(layer) = next {
-        let inner = layer.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        if layer.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>()) {
+        let inside = match layer.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(inner) => inner.is::<rustls::Error>(),
+            None => layer.is::<rustls::Error>(),
+        };
+        if inside {
             return true;
         }
         next = layer.source();

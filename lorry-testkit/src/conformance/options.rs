@@ -65,7 +65,9 @@ fn wrong_options(registry: &Registry, role: Role, address: &str) {
         }
         let wrong = format!("{}x", option.name);
         let error = refused(registry, role, &with_option(address, &format!("{wrong}=1"))).to_string();
-        assert!(error.contains("did you mean"), "{wrong}= gives no suggestion: {error}");
+        // Not every scheme of an element need know all of its options; then the error lists those that it knows.
+        let unknown_here = error.split_once("it knows").is_some_and(|(_, known)| !known.contains(&option.name));
+        assert!(unknown_here || error.contains("did you mean"), "{wrong}= gives no suggestion: {error}");
     }
 }
 

@@ -1,0 +1,163 @@
+//! Refused rows, and servers that go away.
+
+use super::{batch, deliver, deliver_all, ids, named, only, open, open_to_drop, options, server};
+use lorry_core::Class;
+use lorry_core::relay::Batch;
+use std::time::{Duration, Instant};
+
+const CONSTRAINTS: &str = "CREATE TABLE kinds (kind text PRIMARY KEY); INSERT INTO kinds VALUES ('a');
+    CREATE TABLE t (id bigint PRIMARY KEY, n bigint NOT NULL CHECK (n < 1000), kind text REFERENCES kinds DEFERRABLE INITIALLY DEFERRED);
+    CREATE FUNCTION no13() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN IF new.n = 13 THEN RAISE EXCEPTION 'thirteen' USING ERRCODE = 'LR013'; END IF; RETURN new; END$$;
+    CREATE TRIGGER no13 BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION no13()";
+
+fn rows(wrong: &[(usize, &str)]) -> Batch {
+    batch((0..100).map(|id| match wrong.iter().find(|(at, _)| *at == id) {
+        Some((_, row)) => (*row).to_owned(),
+        None => format!(r#"{{"id": {id}, "n": 1, "kind": "a"}}"#),
+    }))
+}
+
+const WRONG: [(usize, &str); 5] = [
+    (7, r#"{"id": 3, "n": 1}"#),
+    (8, r#"{"id": 8, "n": null}"#),
+    (50, r#"{"id": 50, "n": 5000}"#),
+    (51, r#"{"id": 51, "n": 13}"#),
+    (99, r#"{"id": 99, "n": 1, "kind": "no such kind"}"#),
+];
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn violated_constraints_name_the_guilty_and_let_the_others_in() {
+    let server = server();
+    server.psql(CONSTRAINTS);
+    let mut sink = open_to_drop(&options(&server, "t")).await;
+    let failures = deliver(&mut sink, rows(&WRONG)).await.unwrap_err();
+    let said: Vec<_> = failures.iter().map(|failure| (failure.index, failure.error.to_string())).collect();
+    assert_eq!(said.iter().map(|(index, _)| *index).collect::<Vec<_>>(), WRONG.map(|(index, _)| index));
+    for ((_, text), word) in said.iter().zip(["t_pkey", "column: n", "t_n_check", "thirteen", "t_kind_fkey"]) {
+        assert!(text.contains(word), "{text}");
+    }
+    assert!(failures.iter().all(|failure| failure.error.class() == Class::Data));
+    assert_eq!(server.psql("SELECT count(*), count(DISTINCT id), max(id) FROM t"), "95|95|98");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn under_stop_only_what_precedes_the_guilty_row_is_committed() {
+    let server = server();
+    server.psql(CONSTRAINTS);
+    let mut sink = open(&options(&server, "t")).await.unwrap();
+    let failures = named(deliver(&mut sink, rows(&WRONG[2..])).await);
+    assert_eq!(failures[0], (50, Class::Data));
+    assert_eq!(failures[1..], (51..100).map(|index| (index, Class::Transient)).collect::<Vec<_>>());
+    assert_eq!(server.psql("SELECT count(*), max(id) FROM t"), "50|49");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn killed_and_restarted_in_mid_flow_nothing_is_lost() {
+    let mut server = server();
+    let mut sink = open(&options(&server, "t")).await.unwrap();
+    let (total, size) = (40_000, 200);
+    let sender = tokio::spawn(async move {
+        let mut again = 0;
+        for first in (0..total).step_by(size) {
+            again += deliver_all(&mut sink, ids(first..first + size as u32)).await - 1;
+        }
+        again
+    });
+    for at in [5_000, 15_000] {
+        // From a thread that may block.
+        server = tokio::task::spawn_blocking(move || {
+            let until = Instant::now() + Duration::from_secs(60);
+            while server.try_psql("SELECT count(*) FROM t").is_ok_and(|count| count.parse::<u32>().unwrap() < at) {
+                assert!(Instant::now() < until, "nothing arrives");
+            }
+            server.kill9();
+            std::thread::sleep(Duration::from_millis(50));
+            server.restart();
+            server
+        })
+        .await
+        .unwrap();
+    }
+    let again = sender.await.unwrap();
+    assert!(again > 0, "the kills came too late to be noticed");
+    let counts = server.psql("SELECT count(DISTINCT id), count(*) - count(DISTINCT id) FROM t");
+    let (distinct, repeated) = counts.split_once('|').unwrap();
+    assert_eq!(distinct, total.to_string());
+    // At most the batch whose answer was lost comes twice, at each kill.
+    assert!(repeated.parse::<usize>().unwrap() <= 2 * size, "{repeated} repeated");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_terminated_backend_and_a_stopped_server_are_transient() {
+    let mut server = server();
+    let mut sink = open(&options(&server, "t")).await.unwrap();
+    deliver(&mut sink, ids(0..1)).await.unwrap();
+    server.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lorry'");
+    deliver_all(&mut sink, ids(1..2)).await;
+    server.stop();
+    let (_, class, text) = only(deliver(&mut sink, ids(2..3)).await);
+    assert!(matches!(class, Class::Transient | Class::Ambiguous), "{text}");
+    let (_, class, text) = only(deliver(&mut sink, ids(2..3)).await);
+    assert!(class == Class::Transient && text.contains("127.0.0.1"), "{text}");
+    server.restart();
+    deliver_all(&mut sink, ids(2..3)).await;
+    assert_eq!(server.psql("SELECT string_agg(id::text, ' ') FROM t"), "0 1 2");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_hung_server_is_noticed() {
+    let mut server = server();
+    let mut sink = open(&options(&server, "t").set("timeout", "300ms").set("connect-timeout", "200ms")).await.unwrap();
+    deliver(&mut sink, ids(0..1)).await.unwrap();
+    server.pause();
+    let begun = Instant::now();
+    let (_, class, text) = only(deliver(&mut sink, ids(1..2)).await);
+    assert!(class == Class::Ambiguous && text.contains("no answer within 300ms"), "{text}");
+    let (_, class, text) = only(deliver(&mut sink, ids(1..2)).await);
+    assert!(class == Class::Transient && text.contains("no answer within 200ms"), "{text}");
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    server.resume();
+    deliver_all(&mut sink, ids(1..2)).await;
+    assert_eq!(server.psql("SELECT count(DISTINCT id) FROM t"), "2");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn locks_deadlocks_and_read_only_servers_pass() {
+    let server = server();
+    server.psql("CREATE TABLE t (id bigint)");
+    let options = options(&server, "t").set("options", "-c lock_timeout=100ms");
+    let mut sink = open(&options).await.unwrap();
+    // A session that holds the lock until its input ends.
+    let mut holder = server.client();
+    holder.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
+    let mut holder = holder.spawn().unwrap();
+    let mut input = holder.stdin.take().unwrap();
+    std::io::Write::write_all(&mut input, b"BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE;\n").unwrap();
+    let held = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND relation = 't'::regclass";
+    while server.psql(held) == "0" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (_, class, text) = only(deliver(&mut sink, ids(0..1)).await);
+    assert!(class == Class::Transient && text.contains("55P03"), "{text}");
+    drop(input);
+    holder.wait().unwrap();
+    deliver(&mut sink, ids(0..1)).await.unwrap();
+
+    server.psql("ALTER SYSTEM SET default_transaction_read_only = on; SELECT pg_reload_conf()");
+    let mut reading = open(&options).await.unwrap();
+    while server.psql("SHOW default_transaction_read_only") == "off" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let (_, class, text) = only(deliver(&mut reading, ids(1..2)).await);
+    assert!(class == Class::Transient && text.contains("25006"), "{text}");
+    server.psql("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf()");
+    deliver_all(&mut reading, ids(1..2)).await;
+    assert_eq!(server.psql("SELECT count(*) FROM t"), "2");
+}
