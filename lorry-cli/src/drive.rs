@@ -11,6 +11,7 @@ use lorry::relay::{Guarantee, OnError, Stopper};
 use lorry::{Error, Relay, Result};
 use std::convert::Infallible;
 use std::future::Future;
+use tokio::runtime::Runtime;
 
 /// Gives the relay what the flags say.
 ///
@@ -52,7 +53,7 @@ pub(crate) fn identify(relay: Relay, flags: &IdentityFlags) -> Relay {
 }
 
 /// Checks a relay, runs it as the flags say, and reports.
-pub(crate) fn start(relay: Relay, flags: &RelayFlags, terminal: &Terminal) -> Outcome {
+pub(crate) fn start(host: Host, relay: Relay, flags: &RelayFlags, terminal: &Terminal) -> Outcome {
     let relay = configure(relay, flags)?;
     let state = state::of(&flags.identity)?;
     let relay = match &state {
@@ -64,15 +65,14 @@ pub(crate) fn start(relay: Relay, flags: &RelayFlags, terminal: &Terminal) -> Ou
         state.lock()?;
     }
     let report = flags.report.as_deref().map(Destination::open).transpose()?;
-    run(relay, report, terminal)
+    run(host, relay, report, terminal)
 }
 
 /// Runs a relay until its source ends, a flag ends it, or a signal does.
-fn run(relay: Relay, report: Option<Destination>, terminal: &Terminal) -> Outcome {
+fn run(host: Host, relay: Relay, report: Option<Destination>, terminal: &Terminal) -> Outcome {
     // Where the messages themselves are shown there is no place for a status line.
     let shows_messages = relay.describe().nodes().iter().any(|node| node.kind == "stdoutsink");
-    let summary = on_runtime(async {
-        let mut signals = signals()?;
+    let summary = host.run(async |mut signals| {
         let running = relay.spawn();
         let (stopper, monitor) = (running.stopper(), running.monitor());
         Ok(tokio::select! {
@@ -96,21 +96,43 @@ pub(crate) async fn obey(signals: &mut Signals, stopper: &Stopper, terminal: &Te
     std::process::exit(LEFT)
 }
 
-/// Takes the signals over for this process.
-pub(crate) fn signals() -> Result<Signals, Failure> {
-    Signals::install().map_err(|error| Failure::Failed(format!("signal handlers: {error}")))
+/// What a command runs on: the runtime, and the signals, which are taken over first of all. A signal that comes while a relay is still
+/// being put together is kept until somebody asks for it.
+pub(crate) struct Host {
+    runtime: Runtime,
+    signals: Signals,
 }
 
-/// Runs this on a runtime. Threads that still block at the end (a read of stdin) end with the process.
+impl Host {
+    /// Starts the runtime and takes over the signals.
+    pub(crate) fn start() -> Result<Self, Failure> {
+        let runtime = runtime()?;
+        let signals = {
+            let _within = runtime.enter();
+            Signals::install().map_err(|error| Failure::Failed(format!("signal handlers: {error}")))?
+        };
+        Ok(Self { runtime, signals })
+    }
+
+    /// Runs this to its end. Threads that still block then (a read of stdin) end with the process.
+    pub(crate) fn run<T>(self, work: impl AsyncFnOnce(Signals) -> Result<T, Failure>) -> Result<T, Failure> {
+        let result = self.runtime.block_on(work(self.signals));
+        self.runtime.shutdown_background();
+        result
+    }
+}
+
+/// Runs this on a runtime, and leaves the signals as they are.
 pub(crate) fn on_runtime<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime()?.block_on(work)
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
-        .map_err(|error| Failure::Failed(format!("start the runtime: {error}")))?;
-    let result = runtime.block_on(work);
-    runtime.shutdown_background();
-    result
+        .map_err(|error| Failure::Failed(format!("start the runtime: {error}")))
 }
 
 /// Has the relay refuse to start without this guarantee.

@@ -80,3 +80,21 @@ fn a_server_that_is_away_is_waited_for() {
     let ran = run.wait().exits(0).says("trying again");
     assert!(ran.err.lines().count() <= 3, "says it at growing intervals: {}", ran.err);
 }
+
+/// A supervisor that changes its mind: the signal comes before anything has been opened.
+#[test]
+fn a_signal_right_at_the_start_is_obeyed() {
+    for delay in [15, 30, 60] {
+        let dir = Dir::new();
+        let run = dir.start(&["relay", "-", "null:", "--filter", ".a", "--report", "report.json"]);
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        run.signal("TERM");
+        let ran = run.wait();
+        // Before the program's first lines nobody can obey; then the system ends it.
+        assert!(matches!(ran.code, Some(0) | None), "{ran:?}");
+        if ran.code == Some(0) {
+            let report: Json = serde_json::from_str(&dir.read("report.json")).unwrap();
+            assert_eq!(report["delivered"], report["received"], "{report}");
+        }
+    }
+}

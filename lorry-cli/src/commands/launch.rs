@@ -1,7 +1,7 @@
 //! `lorry launch PIPELINE…`.
 
 use crate::args::{LaunchArgs, Step};
-use crate::drive;
+use crate::drive::{self, Host};
 use crate::exit::Outcome;
 use crate::registry::registry;
 use crate::terminal::Terminal;
@@ -11,9 +11,10 @@ use lorry::{Error, Relay, Result};
 
 /// Runs a pipeline.
 pub(crate) fn run(args: &LaunchArgs, terminal: &Terminal) -> Outcome {
+    let host = Host::start()?;
     let registry = registry();
     let pipeline = written(&args.pipeline)?;
-    drive::start(build(&registry, &pipeline, &args.flags.steps.0)?, &args.flags, terminal)
+    drive::start(host, build(&registry, &pipeline, &args.flags.steps.0)?, &args.flags, terminal)
 }
 
 /// What was written: one argument is a text, several are tokens.

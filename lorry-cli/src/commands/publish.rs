@@ -1,7 +1,7 @@
 //! `lorry publish SINK`.
 
 use crate::args::PublishArgs;
-use crate::drive;
+use crate::drive::{self, Host};
 use crate::exit::{Failure, Outcome};
 use crate::registry::registry;
 use crate::report;
@@ -24,8 +24,7 @@ pub(crate) fn run(args: &PublishArgs, terminal: &Terminal) -> Outcome {
     };
     let relay = Relay::new([stream.to(sink)]);
     relay.check()?;
-    let summary = drive::on_runtime(async {
-        let mut signals = drive::signals()?;
+    let summary = Host::start()?.run(async |mut signals| {
         let running = relay.spawn();
         let (stopper, monitor) = (running.stopper(), running.monitor());
         tokio::select! {

@@ -1,7 +1,7 @@
 //! `lorry relay SOURCE [SINK…]`.
 
 use crate::args::{RelayArgs, Step};
-use crate::drive;
+use crate::drive::{self, Host};
 use crate::exit::Outcome;
 use crate::registry::registry;
 use crate::terminal::Terminal;
@@ -10,8 +10,9 @@ use lorry::{Error, Message, Relay, Result, Stream};
 
 /// Relays.
 pub(crate) fn run(args: &RelayArgs, terminal: &Terminal) -> Outcome {
+    let host = Host::start()?;
     let relay = build(&registry(), &args.source, &args.sinks, &args.flags.steps.0)?;
-    drive::start(relay, &args.flags, terminal)
+    drive::start(host, relay, &args.flags, terminal)
 }
 
 /// A relay from addresses and expressions; nothing is opened.

@@ -8,10 +8,11 @@ mod rows;
 mod screen;
 
 use crate::args::DemoArgs;
-use crate::drive;
+use crate::drive::Host;
 use crate::exit::{Failure, LEFT, Outcome};
 use crate::output;
 use crate::registry::registry;
+use crate::signals::Signals;
 use crate::status::{Rate, thousands};
 use device::Device;
 use lorry::registry::Registry;
@@ -32,6 +33,7 @@ const OPENING: Duration = Duration::from_secs(10);
 
 /// Runs the demo.
 pub(crate) fn run(args: &DemoArgs) -> Outcome {
+    let host = Host::start()?;
     let registry = registry();
     let rows = Rows::create()?;
     let port = free_port().map_err(|error| Failure::Failed(format!("find a free port on 127.0.0.1: {error}")))?;
@@ -46,7 +48,7 @@ pub(crate) fn run(args: &DemoArgs) -> Outcome {
         DEVICES.len()
     ))?;
     let end = args.seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let (published, delivered) = drive::on_runtime(play(listening, devices, &rows, end))?;
+    let (published, delivered) = host.run(async |signals| play(signals, listening, devices, &rows, end).await)?;
     summarize(published, delivered, &rows)
 }
 
@@ -56,8 +58,13 @@ fn device(registry: &Registry, port: u16, name: &'static str, mean: f64) -> Resu
 }
 
 /// Runs the relays until the end, and says how many messages the devices have confirmed and how many the relay has delivered.
-async fn play(listening: Relay, devices: Vec<Relay>, rows: &Rows, end: Option<Instant>) -> Result<(u64, u64), Failure> {
-    let mut signals = drive::signals()?;
+async fn play(
+    mut signals: Signals,
+    listening: Relay,
+    devices: Vec<Relay>,
+    rows: &Rows,
+    end: Option<Instant>,
+) -> Result<(u64, u64), Failure> {
     let relay = listening.spawn();
     open(&relay).await?;
     let devices: Vec<_> = devices.into_iter().map(Relay::spawn).collect();
