@@ -7,7 +7,7 @@ use crate::drive;
 use crate::exit::{Failure, Outcome};
 use crate::output;
 use lorry::launch::{Item, Pipeline};
-use lorry::registry::{Element, Registry, Role, Span, Uri};
+use lorry::registry::{Element, ElementSpec, Registry, Role, Span, Uri};
 use lorry::relay::{Context, Sink, Source, State, Status};
 use lorry::{Error, ErrorKind, Result};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub(crate) fn ends_of_pipeline(registry: &Registry, pipeline: &Pipeline) -> Vec<
                     ends.push(End::Address(role, url.clone()));
                 }
                 Item::Element(element) => {
-                    let role = registry.element(&element.factory).map(|spec| spec.role());
+                    let role = registry.element(&element.factory).map(ElementSpec::role);
                     if !matches!(role, Some(Role::Source | Role::Sink)) {
                         continue;
                     }

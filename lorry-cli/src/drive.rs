@@ -69,6 +69,8 @@ pub(crate) fn start(relay: Relay, flags: &RelayFlags, terminal: &Terminal) -> Ou
 
 /// Runs a relay until its source ends, a flag ends it, or a signal does.
 fn run(relay: Relay, report: Option<Destination>, terminal: &Terminal) -> Outcome {
+    // Where the messages themselves are shown there is no place for a status line.
+    let shows_messages = relay.describe().nodes().iter().any(|node| node.kind == "stdoutsink");
     let summary = on_runtime(async {
         let mut signals = signals()?;
         let running = relay.spawn();
@@ -76,7 +78,7 @@ fn run(relay: Relay, report: Option<Destination>, terminal: &Terminal) -> Outcom
         Ok(tokio::select! {
             summary = running.wait() => summary,
             never = obey(&mut signals, &stopper, terminal) => match never {},
-            never = status::show(terminal, &monitor) => match never {},
+            never = status::show(terminal, &monitor), if !shows_messages => match never {},
         })
     })?;
     terminal.clear();

@@ -13,8 +13,9 @@ pub(crate) async fn show(terminal: &Terminal, monitor: &Monitor) -> Infallible {
     if !terminal.is_watched() {
         return std::future::pending().await;
     }
-    let mut rate = Rate::new(Instant::now());
-    let mut ticks = tokio::time::interval(EVERY);
+    let start = Instant::now();
+    let mut rate = Rate::new(start);
+    let mut ticks = tokio::time::interval_at((start + EVERY).into(), EVERY);
     loop {
         ticks.tick().await;
         let snapshot = monitor.snapshot();
@@ -39,7 +40,8 @@ fn line(snapshot: &Snapshot, per_second: f64) -> String {
             let _ = write!(text, "  {} {what}", thousands(count));
         }
     }
-    for (element, state) in &snapshot.elements {
+    // They are listed from the sinks up.
+    for (element, state) in snapshot.elements.iter().rev() {
         let _ = write!(text, "  {element} {state}");
     }
     // A peer's error text may hold anything.
@@ -80,7 +82,7 @@ pub(crate) fn thousands(n: u64) -> String {
     let digits = n.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -1,4 +1,5 @@
 //! Wrong requests: exit 2, one line that says what is wrong and what to write instead, nothing on stdout, nothing made.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! The program against a real mosquitto.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod util;
 

@@ -1,4 +1,5 @@
 //! `lorry publish`: what arrives, and what is confirmed.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod util;
 

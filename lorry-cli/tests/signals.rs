@@ -1,5 +1,5 @@
 //! Ctrl-C: the first drains, the second leaves.
-
+#![allow(clippy::unwrap_used, clippy::panic)]
 #![cfg(unix)]
 
 mod util;

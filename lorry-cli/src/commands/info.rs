@@ -3,6 +3,7 @@
 use crate::exit::Outcome;
 use crate::output;
 use crate::registry::{features, registry, sqlite_version};
+use lorry::registry::ElementSpec;
 use std::fmt::Write;
 
 /// Prints version, features, platform and the linked clients: what a bug report needs.
@@ -20,7 +21,7 @@ pub(crate) fn run() -> Outcome {
         [sqlite.as_deref(), option_env!("LORRY_CLIENTS")].into_iter().flatten().filter(|text| !text.is_empty());
     line("clients", &clients.collect::<Vec<_>>().join(", "));
     let registry = registry();
-    let mut schemes: Vec<_> = registry.elements().flat_map(|spec| spec.scheme_names()).copied().collect();
+    let mut schemes: Vec<_> = registry.elements().flat_map(ElementSpec::scheme_names).copied().collect();
     schemes.sort_unstable();
     schemes.dedup();
     line("schemes", &schemes.join(" "));

@@ -65,7 +65,10 @@ fn page(spec: &ElementSpec) -> String {
         let _ = writeln!(text, "Schemes: {}", spec.scheme_names().join(", "));
     }
     if let Some(guarantee) = guarantee(spec) {
-        let _ = writeln!(text, "Guarantee: {guarantee}");
+        let _ = match guarantee.contains('\n') {
+            true => writeln!(text, "Guarantee:\n  {}", guarantee.replace('\n', "\n  ")),
+            false => writeln!(text, "Guarantee: {guarantee}"),
+        };
     }
     let options = spec.option_specs();
     if options.is_empty() {
@@ -96,49 +99,82 @@ fn json_text(elements: Vec<Json>) -> String {
     format!("{:#}\n", Json::Array(elements))
 }
 
-/// What an element's page says under "Guarantee", in one line: the one place where it is written down. A page that is about a source
-/// and a sink says it twice, in this order.
+/// What an element's page says under "Guarantee", a line a paragraph: the one place where it is written down. A page that is about a
+/// source and a sink may say it twice, in this order, or in a table.
 fn guarantee(spec: &ElementSpec) -> Option<String> {
     let said = guarantees(spec.docs_text());
-    if spec.role() == Role::Sink { said.last().cloned() } else { said.first().cloned() }
+    let said = if spec.role() == Role::Sink { said.last() } else { said.first() };
+    said.map(|lines| about(spec.name(), lines).join("\n"))
 }
 
-/// Each list item `* **Guarantee**: …`, and each section with that word in its heading.
-fn guarantees(docs: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    let mut within = false;
-    for line in docs.lines() {
-        if let Some(text) = line.strip_prefix("* **Guarantee**: ") {
-            found.push(text.trim().to_owned());
-            within = true;
-        } else if line.starts_with('#') {
-            within = line.to_lowercase().contains("guarantee");
-            if within {
-                found.push(String::new());
+/// Each list item `* **Guarantee**: …`, and each section with that word in its heading, in lines as they are written.
+fn guarantees(docs: &str) -> Vec<Vec<&str>> {
+    let mut found: Vec<Vec<&str>> = Vec::new();
+    let mut lines = docs.lines().peekable();
+    while let Some(line) = lines.next() {
+        let (first, in_item) = match line.strip_prefix("* **Guarantee**: ") {
+            Some(text) => (Some(text), true),
+            None if line.starts_with('#') && line.to_lowercase().contains("guarantee") => (None, false),
+            None => continue,
+        };
+        let mut text: Vec<_> = first.into_iter().collect();
+        let ends = |line: &str| line.starts_with('#') || (in_item && !line.starts_with(' '));
+        while let Some(line) = lines.next_if(|line| !ends(line)) {
+            text.push(line.trim());
+        }
+        found.push(text);
+    }
+    found.retain(|lines| lines.iter().any(|line| !line.is_empty()));
+    found
+}
+
+/// Paragraphs as a line each, and the rows of a table that are about this element, or about none by name, as `first: second`.
+fn about(element: &str, lines: &[&str]) -> Vec<String> {
+    let mut said: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in lines {
+        if let Some(row) = line.strip_prefix('|') {
+            goes_on = false;
+            let cells: Vec<_> = row.trim_end_matches('|').split('|').map(str::trim).collect();
+            let named = cells[0].split('`').nth(1).filter(|name| name.ends_with("src") || name.ends_with("sink"));
+            let is_text = cells.iter().all(|cell| cell.contains(|c: char| c.is_alphanumeric()));
+            if is_text && named.is_none_or(|name| name == element) {
+                said.push(cells.join(": "));
             }
-        } else if line.starts_with("* ") && found.last().is_some_and(|text| !text.is_empty()) {
-            within = false;
-        } else if let (true, Some(text)) = (within, found.last_mut()) {
-            if !text.is_empty() && !line.trim().is_empty() {
-                text.push(' ');
+        } else if line.is_empty() {
+            goes_on = false;
+        } else {
+            match said.last_mut().filter(|_| goes_on) {
+                Some(last) => *last = format!("{last} {line}"),
+                None => said.push((*line).to_owned()),
             }
-            text.push_str(line.trim());
+            goes_on = true;
         }
     }
-    found.retain(|text| !text.is_empty());
-    found
+    said
 }
 
 #[cfg(test)]
 mod tests {
-    use super::guarantees;
+    use super::{about, guarantees};
 
     #[test]
     fn a_guarantee_is_a_section_or_a_list_item() {
-        let section = "# mqtt\nIntro with guarantee.\n\n## Delivery guarantee\n\nAt least\nonce.\n\n## Order\nKept.\n";
-        assert_eq!(guarantees(section), ["At least once."]);
-        let items = "## Reading\n\n* **Guarantee**: can be\n  replayed.\n* **Order**: kept.\n\n## Writing\n\n* **Guarantee**: on disk.\n\n## More\n\nText.\n";
-        assert_eq!(guarantees(items), ["can be replayed.", "on disk."]);
+        let section =
+            "# mqtt\nIntro with guarantee.\n\n## Delivery guarantee\n\nAt least\nonce.\n\nMore.\n\n## Order\nKept.\n";
+        let found = guarantees(section);
+        assert_eq!(found.len(), 1);
+        assert_eq!(about("mqttsrc", &found[0]), ["At least once.", "More."]);
+        let items = "## Reading\n\n* **Guarantee**: can be\n  replayed.\n* **Order**: kept.\n\n## Writing\n\n* **Guarantee**: on disk.\n\nText.\n";
+        let found: Vec<_> = guarantees(items).iter().map(|lines| about("filesrc", lines)).collect();
+        assert_eq!(found, [["can be replayed."], ["on disk."]]);
         assert!(guarantees("# mqtt\nguarantee in the text is none").is_empty());
+    }
+
+    #[test]
+    fn a_table_says_something_of_each_element() {
+        let lines =
+            ["", "| | |", "|---|---|", "| `mqttsink`, QoS 1 | confirmed |", "| `mqttsrc`, QoS 1 | kept |", "", "Both."];
+        assert_eq!(about("mqttsrc", &lines), ["`mqttsrc`, QoS 1: kept", "Both."]);
     }
 }

@@ -103,7 +103,7 @@ async fn show(relay: &Running, rows: &Rows, end: Option<Instant>) -> Outcome {
             thousands(delivered),
             thousands(per_second)
         );
-        screen.show(&line, &rows.last(5)?)?;
+        screen.show(&line, &rows.last()?)?;
     }
 }
 
@@ -132,7 +132,7 @@ async fn finish(relay: Running, devices: Vec<Running>) -> Result<(u64, u64), Fai
 fn summarize(published: u64, delivered: u64, rows: &Rows) -> Outcome {
     let count = rows.count()?;
     let mut text = String::from("\n");
-    text.push_str(&screen::table(&rows.last(5)?));
+    text.push_str(&screen::table(&rows.last()?));
     text.push_str(&format!(
         "\npublished and confirmed {}\nrelayed                 {}\nrows in the table       {}{}\n\nThe rows stay in {}\n",
         thousands(published),

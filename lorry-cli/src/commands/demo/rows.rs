@@ -41,17 +41,19 @@ impl Rows {
             .map(i64::unsigned_abs)
     }
 
-    /// The last `n`, the oldest of them first.
-    pub(super) fn last(&self, n: usize) -> Result<Vec<Row>, Failure> {
+    /// The last of each device, by name.
+    pub(super) fn last(&self) -> Result<Vec<Row>, Failure> {
         self.query(|file| {
-            let sql = format!("SELECT device, number, celsius, at FROM {TABLE} ORDER BY rowid DESC LIMIT {n}");
+            // Among the newest only, so that it stays quick however long the demo runs. SQLite takes the bare columns from the row
+            // that has the maximum.
+            let newest = format!("SELECT * FROM {TABLE} ORDER BY rowid DESC LIMIT 1000");
+            let sql =
+                format!("SELECT device, max(number), celsius, at FROM ({newest}) GROUP BY device ORDER BY device");
             let mut statement = file.prepare(&sql)?;
             let row = |row: &rusqlite::Row<'_>| {
                 Ok(Row { device: row.get(0)?, number: row.get(1)?, celsius: row.get(2)?, at: row.get(3)? })
             };
-            let mut rows = statement.query_map([], row)?.collect::<rusqlite::Result<Vec<_>>>()?;
-            rows.reverse();
-            Ok(rows)
+            statement.query_map([], row)?.collect()
         })
     }
 

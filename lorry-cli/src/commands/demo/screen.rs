@@ -34,7 +34,7 @@ impl Screen {
     }
 }
 
-/// Rows as a table, the oldest first.
+/// Rows as a table.
 pub(super) fn table(rows: &[Row]) -> String {
     let mut text = format!("  {:<12} {:>8} {:>8}  {}\n", "device", "number", "celsius", "at");
     for row in rows {
