@@ -13,7 +13,8 @@ pub(crate) fn import() {
     let mut file = std::io::BufWriter::new(std::fs::File::create(&csv).unwrap());
     for id in 0..n {
         let temperature = (id * 37 % 1_000) as f64 / 8.0;
-        writeln!(file, "{id},dev-{:02},{temperature:?},{},note number {id}", id % 100, usize::from(id % 3 == 0)).unwrap();
+        writeln!(file, "{id},dev-{:02},{temperature:?},{},note number {id}", id % 100, usize::from(id % 3 == 0))
+            .unwrap();
     }
     file.flush().unwrap();
     let mut cpu = f64::MAX;
@@ -25,7 +26,12 @@ pub(crate) fn import() {
         took
     });
     let limit = best(3, |run| {
-        let mut shell = Command::new("sqlite3").arg(folder.path(&format!("ref{run}.db"))).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut shell = Command::new("sqlite3")
+            .arg(folder.path(&format!("ref{run}.db")))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
         let script = format!(
             "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;\nCREATE TABLE t (id INTEGER, device TEXT, temperature REAL, ok BOOLEAN, note TEXT);\n.mode csv\n.import {} t\n",
             csv.display()
@@ -61,5 +67,9 @@ pub(crate) fn lines() {
     });
     let rate_own = rate(n, own);
     let verdict = if rate_own >= 5e6 { "reached" } else { "MISSED" };
-    println!("{:<28} {rate_own:>12.0}/s   cat     {:>12.0}/s   goal 5000000/s {verdict}", "lines file → lines file", rate(n, limit));
+    println!(
+        "{:<28} {rate_own:>12.0}/s   cat     {:>12.0}/s   goal 5000000/s {verdict}",
+        "lines file → lines file",
+        rate(n, limit)
+    );
 }

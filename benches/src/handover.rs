@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use lorry::relay::{Batch, Chunk, Context, Event, Identity, LaneId, Limits, Receipt, Settled, Sink, SinkInfo, Source, SourceInfo};
+use lorry::relay::{
+    Batch, Chunk, Context, Event, Identity, LaneId, Limits, Receipt, Settled, Sink, SinkInfo, Source, SourceInfo,
+};
 use lorry::{Message, Relay, Result, Stream};
 use std::time::{Duration, Instant};
 
@@ -107,6 +109,8 @@ pub(crate) fn run() {
         let two = ns(crate::tools::best(5, |_| relay(chunk, n as u64, true)));
         let limit = ns(crate::tools::best(5, |_| bare(chunk as usize, n)));
         let verdict = if chunk == 1 || own <= 100.0 { "" } else { "   MISSED" };
-        println!("  chunk {chunk:>3}: {own:>4.0}   with map and filter {two:>4.0}   bare channels, no tokens {limit:>4.0}{verdict}");
+        println!(
+            "  chunk {chunk:>3}: {own:>4.0}   with map and filter {two:>4.0}   bare channels, no tokens {limit:>4.0}{verdict}"
+        );
     }
 }

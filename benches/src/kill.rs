@@ -14,7 +14,8 @@ pub(crate) fn run() {
     let (source, sink) = (format!("{}/b/%23", broker.url()), format!("sqlite:///{}?table=t", database.display()));
     let mut relay = Relay::start(&source, &sink, 0, "kill");
     until("the relay's subscription", 20, || broker.log().contains("Sending SUBACK"));
-    let mut publisher = broker.client("mosquitto_pub").args(["-q", "1", "-t", "b/x", "-l"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut publisher =
+        broker.client("mosquitto_pub").args(["-q", "1", "-t", "b/x", "-l"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = std::io::BufWriter::new(publisher.stdin.take().unwrap());
     std::thread::spawn(move || (0..n).for_each(|id| writeln!(stdin, "{}", row(id)).unwrap()));
     let mut twice = Vec::new();

@@ -46,6 +46,8 @@ pub(crate) fn run() {
         // Through the relay a message passes the broker twice; its second passage is not the relay's.
         let added = through - direct;
         let verdict = if added <= goal { "reached" } else { "MISSED" };
-        println!("  {name}: direct {direct:.3}   through the relay {through:.3}   added {added:.3}   goal {goal} {verdict}");
+        println!(
+            "  {name}: direct {direct:.3}   through the relay {through:.3}   added {added:.3}   goal {goal} {verdict}"
+        );
     }
 }

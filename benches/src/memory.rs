@@ -30,12 +30,19 @@ pub(crate) fn still() {
     crate::tools::ndjson(&source, scaled(3_000_000));
     let blocker = rusqlite::Connection::open(&database).unwrap();
     blocker.execute_batch("PRAGMA journal_mode=WAL; CREATE TABLE t (id INTEGER); BEGIN IMMEDIATE;").unwrap();
-    let relay = Relay::start(&format!("file:{}", source.display()), &format!("sqlite:///{}?table=t", database.display()), 0, "-");
+    let relay = Relay::start(
+        &format!("file:{}", source.display()),
+        &format!("sqlite:///{}?table=t", database.display()),
+        0,
+        "-",
+    );
     let mut most = 0.0_f64;
     for _ in 0..60 {
         std::thread::sleep(Duration::from_secs(1));
         most = most.max(relay.rss());
     }
-    println!("a sink that stands still for 60 s under full load: at most {most:.1} MB resident; the bound is 32,768 messages or 64 MiB a source");
+    println!(
+        "a sink that stands still for 60 s under full load: at most {most:.1} MB resident; the bound is 32,768 messages or 64 MiB a source"
+    );
     assert_eq!(blocker.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0)).unwrap(), 0);
 }

@@ -32,7 +32,11 @@ fn reap(children: Vec<Child>) {
 fn live_limit(n: usize) -> Duration {
     let broker = broker();
     let mut command = broker.client("mosquitto_sub");
-    let mut counter = command.args(["-q", "1", "-t", "b/#", "-i", "counter", "-C", &n.to_string()]).stdout(Stdio::null()).spawn().unwrap();
+    let mut counter = command
+        .args(["-q", "1", "-t", "b/#", "-i", "counter", "-C", &n.to_string()])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     subscribed(&broker, 1);
     timed(|| {
         let feeds = feed(&broker, n);

@@ -29,14 +29,20 @@ pub(crate) fn timed(run: impl FnOnce()) -> Duration {
 pub(crate) fn say(what: &str, own: f64, limit: (&str, f64), goal: f64) {
     let ratio = own / limit.1;
     let verdict = if ratio >= goal { "reached" } else { "MISSED" };
-    println!("{what:<28} {own:>12.0}/s   {} {:>12.0}/s   ratio {ratio:.2}   goal {goal:.2} {verdict}", limit.0, limit.1);
+    println!(
+        "{what:<28} {own:>12.0}/s   {} {:>12.0}/s   ratio {ratio:.2}   goal {goal:.2} {verdict}",
+        limit.0, limit.1
+    );
 }
 
 /// A row like those that sensors send, about 100 bytes.
 pub(crate) fn row(id: usize) -> String {
     let temperature = (id * 37 % 1_000) as f64 / 8.0;
     let ok = id % 3 == 0;
-    format!(r#"{{"id": {id}, "device": "dev-{:02}", "temperature": {temperature:?}, "ok": {ok}, "note": "note number {id}"}}"#, id % 100)
+    format!(
+        r#"{{"id": {id}, "device": "dev-{:02}", "temperature": {temperature:?}, "ok": {ok}, "note": "note number {id}"}}"#,
+        id % 100
+    )
 }
 
 pub(crate) fn ndjson(path: &Path, n: usize) {
@@ -61,7 +67,9 @@ impl Folder {
 pub(crate) fn ids(database: &Path, table: &str) -> (usize, usize) {
     let Ok(connection) = rusqlite::Connection::open(database) else { return (0, 0) };
     let sql = format!("SELECT count(DISTINCT id), count(*) FROM \"{table}\"");
-    connection.query_row(&sql, [], |row| Ok((row.get::<_, i64>(0)? as usize, row.get::<_, i64>(1)? as usize))).unwrap_or_default()
+    connection
+        .query_row(&sql, [], |row| Ok((row.get::<_, i64>(0)? as usize, row.get::<_, i64>(1)? as usize)))
+        .unwrap_or_default()
 }
 
 pub(crate) fn runtime() -> tokio::runtime::Runtime {

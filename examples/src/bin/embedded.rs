@@ -25,7 +25,9 @@ struct Reading {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let (Some(source), Some(database)) = (args.next(), args.next()) else { return Err("usage: embedded SOURCE DATABASE".into()) };
+    let (Some(source), Some(database)) = (args.next(), args.next()) else {
+        return Err("usage: embedded SOURCE DATABASE".into());
+    };
     let table = "CREATE TABLE IF NOT EXISTS readings (id BIGINT PRIMARY KEY, celsius DOUBLE NOT NULL)";
     Connection::establish(&database).await?.batch_execute(table).await?;
 

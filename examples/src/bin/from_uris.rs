@@ -7,7 +7,9 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let (Some(source), Some(sink)) = (args.next(), args.next()) else { return Err("usage: from_uris SOURCE SINK".into()) };
+    let (Some(source), Some(sink)) = (args.next(), args.next()) else {
+        return Err("usage: from_uris SOURCE SINK".into());
+    };
     let running = lorry::registry_with_defaults().relay(&source, &sink)?.spawn();
 
     tokio::signal::ctrl_c().await?;
