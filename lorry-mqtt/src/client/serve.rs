@@ -325,6 +325,7 @@ impl Task {
         if self.session.finish(&mut at.outbox).is_ok() {
             write_out(&mut at.outbox.buffer, connection).await;
             self.account_written(at);
+            hear_out(connection).await;
         }
         self.batches.fail_all(&ended());
     }
@@ -346,6 +347,19 @@ async fn write_out(buffer: &mut BytesMut, connection: &mut Connection) {
         Ok(Err(error)) => tracing::debug!("the last packets could not be written: {error}"),
         Err(_) => tracing::debug!("the server did not take the last packets in time"),
     }
+}
+
+/// Reads on until the server has closed, within reason. A socket that is closed with something unread resets the connection, and the
+/// reset may overtake the last acknowledgements: their messages would come again.
+async fn hear_out(connection: &mut Connection) {
+    let mut unheard = BytesMut::with_capacity(READ);
+    let closing = async {
+        while connection.reader.read_buf(&mut unheard).await.is_ok_and(|read| read > 0) {
+            unheard.clear();
+        }
+    };
+    // Not closing is the server's affair.
+    let _ = tokio::time::timeout(FAREWELL, closing).await;
 }
 
 async fn read(reader: &mut (impl AsyncRead + Unpin), inbox: &mut BytesMut) -> std::io::Result<usize> {
