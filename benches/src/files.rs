@@ -13,8 +13,13 @@ pub(crate) fn import() {
     let mut file = std::io::BufWriter::new(std::fs::File::create(&csv).unwrap());
     for id in 0..n {
         let temperature = (id * 37 % 1_000) as f64 / 8.0;
-        writeln!(file, "{id},dev-{:02},{temperature:?},{},note number {id}", id % 100, usize::from(id % 3 == 0))
-            .unwrap();
+        writeln!(
+            file,
+            "{id},dev-{:02},{temperature:?},{},note number {id}",
+            id % 100,
+            usize::from(id.is_multiple_of(3))
+        )
+        .unwrap();
     }
     file.flush().unwrap();
     let mut cpu = f64::MAX;

@@ -38,7 +38,7 @@ pub(crate) fn say(what: &str, own: f64, limit: (&str, f64), goal: f64) {
 /// A row like those that sensors send, about 100 bytes.
 pub(crate) fn row(id: usize) -> String {
     let temperature = (id * 37 % 1_000) as f64 / 8.0;
-    let ok = id % 3 == 0;
+    let ok = id.is_multiple_of(3);
     format!(
         r#"{{"id": {id}, "device": "dev-{:02}", "temperature": {temperature:?}, "ok": {ok}, "note": "note number {id}"}}"#,
         id % 100

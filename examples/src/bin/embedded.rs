@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run -p lorry-examples --bin embedded -- "mqtt://localhost/readings" readings.db
 //! ```
+#![allow(missing_docs, reason = "Diesel's table! makes public items")]
 
 use diesel::RunQueryDsl;
 use diesel_async::sync_connection_wrapper::SyncConnectionWrapper;
@@ -35,7 +36,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     lorry::mqtt::register(&mut registry);
     let readings = Stream::from_source(registry.source(&source)?).decode_json::<Reading>();
     let sink = DieselSink::new(
-        move || Connection::establish(&database),
+        move || {
+            let database = database.clone();
+            async move { Connection::establish(&database).await }
+        },
         async |conn: &mut Connection, rows: Batch<Reading>| {
             let insert = move |conn: &mut diesel::SqliteConnection| {
                 diesel::insert_into(readings::table).values(rows.iter().collect::<Vec<_>>()).execute(conn)
