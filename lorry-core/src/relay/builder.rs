@@ -118,7 +118,8 @@ impl Relay {
         self
     }
 
-    /// Refuses to start unless every source promises at least this.
+    /// Refuses to start unless every source promises at least this. [`Guarantee::Replayable`] asks for *effectively once*: every sink
+    /// must then keep positions too.
     pub fn require(mut self, guarantee: Guarantee) -> Self {
         self.require = Some(guarantee);
         self
@@ -143,6 +144,18 @@ impl Relay {
         for (node, shown) in nodes.iter().zip(graph.nodes()) {
             if node.is_spent() {
                 return Err(crate::flow::already_used(&shown.name));
+            }
+        }
+        if self.require == Some(Guarantee::Replayable) {
+            let keeps = |node: &Arc<dyn AnyNode>| {
+                node.sink_info(&self.settings.identity).is_none_or(|info| info.keeps_positions)
+            };
+            if let Some(place) = nodes.iter().position(|node| !keeps(node)) {
+                let name = &graph.nodes()[place].name;
+                return Err(Error::usage(format!(
+                    "effectively once is required, but {name} keeps no record of positions"
+                ))
+                .hint("require at-least-once"));
             }
         }
         for (place, node) in nodes.iter().enumerate() {

@@ -156,3 +156,19 @@ async fn a_stream_is_part_of_one_relay() {
     assert!(error.to_string().contains("already part of a relay"), "{error}");
     drop((input, running));
 }
+
+#[tokio::test(start_paused = true)]
+async fn effectively_once_needs_positions_on_both_sides() {
+    let source = Numbers::to(5).promising(Guarantee::Replayable);
+    let relay = Relay::new([Stream::from_source(source).to(Keep::new())]).require(Guarantee::Replayable);
+    let error = relay.check().unwrap_err();
+    assert!(error.to_string().contains("keepsink0 keeps no record of positions"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guarantee_that_is_required_and_not_given_is_refused() {
+    let relay = || Relay::new([Stream::from_source(Numbers::to(5).promising(Guarantee::UntilExit)).to(Keep::new())]);
+    assert!(relay().require(Guarantee::UntilExit).check().is_ok());
+    let error = relay().require(Guarantee::SurvivesRestart).spawn().wait().await.error.unwrap();
+    assert!(error.to_string().contains("numbersrc0 promises only"), "{error}");
+}
