@@ -8,7 +8,7 @@ use crate::flow::Item;
 use crate::relay::{Chunk, LaneId, Position, Settled, Settlement, Verdict};
 use crate::sync::lock;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Notify;
 
@@ -23,7 +23,21 @@ pub(crate) struct Lane {
     /// Something may be settled, or there is trouble: `take` is worth its lock.
     dirty: AtomicBool,
     state: Mutex<State>,
-    progress: Arc<Notify>,
+    signals: Arc<Signals>,
+}
+
+/// What the lanes of one ledger tell it without a lock.
+#[derive(Default)]
+pub(crate) struct Signals {
+    /// Woken whenever something was decided.
+    pub(crate) progress: Notify,
+    /// A lane has something to hand out.
+    pub(super) dirty: AtomicBool,
+    /// A lane has trouble to report.
+    pub(super) troubled: AtomicBool,
+    /// Items and bytes in runs that are not done.
+    pub(super) items: AtomicUsize,
+    pub(super) bytes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -34,7 +48,6 @@ struct State {
     /// Items of the first run that are already counted in `settled`.
     counted: usize,
     items: usize,
-    bytes: usize,
     tally: Tally,
     settled: Option<Position>,
     handed: Option<Position>,
@@ -70,8 +83,8 @@ pub(crate) struct Trouble {
 const TROUBLES_KEPT: usize = 16;
 
 impl Lane {
-    pub(crate) fn new(id: LaneId, settlement: Settlement, on_rejected: OnRejected, progress: Arc<Notify>) -> Arc<Self> {
-        Arc::new(Self { id, settlement, on_rejected, dirty: AtomicBool::new(false), state: Mutex::default(), progress })
+    pub(crate) fn new(id: LaneId, settlement: Settlement, on_rejected: OnRejected, signals: Arc<Signals>) -> Arc<Self> {
+        Arc::new(Self { id, settlement, on_rejected, dirty: AtomicBool::new(false), state: Mutex::default(), signals })
     }
 
     pub(crate) fn id(&self) -> LaneId {
@@ -92,7 +105,8 @@ impl Lane {
             let run = Run::new(len, Completion::Lane { lane: self.clone(), seq, at, bytes });
             state.runs.push_back(Entry::Open(Arc::downgrade(&run)));
             state.items += len;
-            state.bytes += bytes;
+            self.signals.items.fetch_add(len, Ordering::AcqRel);
+            self.signals.bytes.fetch_add(bytes, Ordering::AcqRel);
             state.tally.received += len as u64;
             run
         };
@@ -131,6 +145,11 @@ impl Lane {
         }
     }
 
+    fn mark_dirty(&self) {
+        self.dirty.store(true, Ordering::Release);
+        self.signals.dirty.store(true, Ordering::Release);
+    }
+
     /// Counts the decided items at the front of the first run, which is still open.
     fn count_first(&self) {
         let (first, from, run) = {
@@ -153,7 +172,7 @@ impl Lane {
             for (position, decision) in decisions {
                 state.settle(position, decision);
             }
-            self.dirty.store(true, Ordering::Release);
+            self.mark_dirty();
         }
     }
 
@@ -183,7 +202,7 @@ impl Lane {
             drop(run);
             if !verdicts.is_empty() {
                 lock(&self.state).verdicts.extend(verdicts);
-                self.dirty.store(true, Ordering::Release);
+                self.mark_dirty();
             }
         }
     }
@@ -234,12 +253,6 @@ impl Lane {
         tally.count(slot.outcome, self.on_rejected == OnRejected::Settle);
     }
 
-    /// Items and bytes in runs that are not done.
-    pub(crate) fn retained(&self) -> (usize, usize) {
-        let state = lock(&self.state);
-        (state.items, state.bytes)
-    }
-
     /// The first troubles since the last call.
     pub(crate) fn take_troubles(&self) -> Vec<Trouble> {
         std::mem::take(&mut lock(&self.state).troubles)
@@ -271,7 +284,8 @@ impl Lane {
             state.troubles.push(Trouble { position, outcome, error: error.cloned() });
         }
         drop(state);
-        self.progress.notify_one();
+        self.signals.troubled.store(true, Ordering::Release);
+        self.signals.progress.notify_one();
     }
 
     /// A run has ended: its last token is gone.
@@ -294,7 +308,8 @@ impl Lane {
             }
         }
         state.items -= len;
-        state.bytes -= bytes;
+        self.signals.items.fetch_sub(len, Ordering::AcqRel);
+        self.signals.bytes.fetch_sub(bytes, Ordering::AcqRel);
         let place = (seq - state.first) as usize;
         match self.settlement {
             Settlement::InOrder => {
@@ -316,8 +331,8 @@ impl Lane {
             }
         }
         drop(state);
-        self.dirty.store(true, Ordering::Release);
-        self.progress.notify_one();
+        self.mark_dirty();
+        self.signals.progress.notify_one();
     }
 }
 

@@ -1,6 +1,6 @@
 //! All lanes of one source.
 
-use super::lane::{Lane, Trouble};
+use super::lane::{Lane, Signals, Trouble};
 use super::run::OnRejected;
 use super::tally::Tally;
 use crate::flow::Item;
@@ -9,7 +9,6 @@ use crate::sync::lock;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use tokio::sync::Notify;
 
 /// The ledger of a source: opens its lanes, issues tokens, says what may be settled, and counts.
 pub(crate) struct Ledger {
@@ -17,8 +16,7 @@ pub(crate) struct Ledger {
     on_rejected: OnRejected,
     lanes: Mutex<Lanes>,
     stopping: AtomicBool,
-    /// Woken whenever something was decided.
-    pub(crate) progress: Arc<Notify>,
+    pub(crate) signals: Arc<Signals>,
 }
 
 #[derive(Default)]
@@ -38,8 +36,8 @@ pub(crate) struct Bound {
 
 impl Ledger {
     pub(crate) fn new(settlement: Settlement, on_rejected: OnRejected) -> Self {
-        let (lanes, stopping, progress) = (Mutex::default(), AtomicBool::new(false), Arc::default());
-        Self { settlement, on_rejected, lanes, stopping, progress }
+        let (lanes, stopping, signals) = (Mutex::default(), AtomicBool::new(false), Arc::default());
+        Self { settlement, on_rejected, lanes, stopping, signals }
     }
 
     /// Enters a chunk; its lane is opened if it is not known.
@@ -50,7 +48,7 @@ impl Ledger {
                 .open
                 .entry(chunk.lane)
                 .or_insert_with(|| {
-                    let lane = Lane::new(chunk.lane, self.settlement, self.on_rejected, self.progress.clone());
+                    let lane = Lane::new(chunk.lane, self.settlement, self.on_rejected, self.signals.clone());
                     if self.stopping.load(Ordering::Acquire) {
                         lane.stopping();
                     }
@@ -79,6 +77,9 @@ impl Ledger {
     /// What the source may be told now; see [`Lane::take`].
     pub(crate) fn take(&self, exact: bool) -> Vec<Settled> {
         let mut settled = Vec::new();
+        if !exact && !self.signals.dirty.swap(false, Ordering::AcqRel) {
+            return settled;
+        }
         for lane in self.open() {
             lane.take(exact, &mut settled);
         }
@@ -87,6 +88,9 @@ impl Ledger {
 
     /// The troubles since the last call.
     pub(crate) fn take_troubles(&self) -> Vec<(LaneId, Trouble)> {
+        if !self.signals.troubled.swap(false, Ordering::AcqRel) {
+            return Vec::new();
+        }
         let troubles = |lane: Arc<Lane>| lane.take_troubles().into_iter().map(move |trouble| (lane.id(), trouble));
         self.all().into_iter().flat_map(troubles).collect()
     }
@@ -131,9 +135,7 @@ impl Ledger {
     }
 
     fn retained(&self) -> (usize, usize) {
-        let lanes = lock(&self.lanes);
-        let both = lanes.open.values().chain(&lanes.leaving).map(|lane| lane.retained());
-        both.fold((0, 0), |(items, bytes), (more, heavier)| (items + more, bytes + heavier))
+        (self.signals.items.load(Ordering::Acquire), self.signals.bytes.load(Ordering::Acquire))
     }
 
     fn forget(&self) {

@@ -229,12 +229,14 @@ impl Control {
     /// Something was decided: sources look at their ledgers.
     pub(crate) fn progressed(&self) {
         for source in &*lock(&self.sources) {
-            source.ledger.progress.notify_one();
+            source.ledger.signals.progress.notify_one();
         }
     }
 
     pub(crate) fn arrived(&self) {
-        *lock(&self.last_arrival) = Instant::now();
+        if self.settings.idle_exit.is_some() {
+            *lock(&self.last_arrival) = Instant::now();
+        }
     }
 
     pub(crate) fn last_arrival(&self) -> Instant {

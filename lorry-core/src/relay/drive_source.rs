@@ -116,7 +116,7 @@ impl<T: Send + 'static> Driver<T> {
             let limit = self.limit();
             if limit == 0 || self.surplus.is_some() {
                 tokio::select! {
-                    () = self.state.ledger.progress.notified() => exact = true,
+                    () = self.state.ledger.signals.progress.notified() => exact = true,
                     () = room(&self.queue), if self.queue.room() == 0 => {}
                     () = &mut stopped => {}
                 }
@@ -125,7 +125,7 @@ impl<T: Send + 'static> Driver<T> {
             let event = tokio::select! {
                 biased;
                 event = self.source.next(limit) => event,
-                () = self.state.ledger.progress.notified() => { exact = true; continue }
+                () = self.state.ledger.signals.progress.notified() => { exact = true; continue }
                 () = &mut stopped => continue,
             };
             match event {
@@ -251,7 +251,7 @@ impl<T: Send + 'static> Driver<T> {
             if decided {
                 break;
             }
-            self.state.ledger.progress.notified().await;
+            self.state.ledger.signals.progress.notified().await;
         }
         if let Err(error) = self.source.close().await {
             tracing::warn!(element = %self.state.name, "{error}");

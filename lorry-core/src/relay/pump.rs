@@ -102,6 +102,9 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
             if std::mem::take(&mut moved_since) {
                 // What was filtered out or is held may let a source go on whose window is small.
                 control.progressed();
+                // One more look before sleeping, behind whoever is ready to bring more: a wake across threads costs more than a turn.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             match deadline {
                 Some(deadline) => {
