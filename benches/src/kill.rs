@@ -13,7 +13,7 @@ pub(crate) fn run() {
     let broker = Mosquitto::start(MosquittoOptions::default().volatile());
     let (source, sink) = (format!("{}/b/%23", broker.url()), format!("sqlite:///{}?table=t", database.display()));
     let mut relay = Relay::start(&source, &sink, 0, "kill");
-    until("the relay's subscription", 20, || broker.log().contains("Sending SUBACK"));
+    until("the relay's subscription", 20, || broker.log().contains(" 1 b/#"));
     let mut publisher =
         broker.client("mosquitto_pub").args(["-q", "1", "-t", "b/x", "-l"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = std::io::BufWriter::new(publisher.stdin.take().unwrap());

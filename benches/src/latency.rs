@@ -35,7 +35,7 @@ pub(crate) fn run() {
     let n = scaled(10_000);
     let broker = Mosquitto::start(MosquittoOptions::default().volatile());
     let relay = Relay::start(&format!("{}/in", broker.url()), &format!("{}/out", broker.url()), 0, "-");
-    crate::tools::until("the relay's subscription", 20, || broker.log().contains("Sending SUBACK"));
+    crate::tools::until("the relay's subscription", 20, || broker.log().contains(" 1 in\n"));
     let direct = runtime().block_on(times(broker.port(), "direct", "direct", n));
     let through = runtime().block_on(times(broker.port(), "in", "out", n));
     drop(relay);

@@ -11,7 +11,7 @@ pub(crate) fn idle() {
     let broker = Mosquitto::start(MosquittoOptions::default().volatile());
     let sink = format!("sqlite:///{}?table=t", database.display());
     let relay = Relay::start(&format!("{}/a/%23", broker.url()), &sink, 0, "-");
-    until("the relay's subscription", 20, || broker.log().contains("Sending SUBACK"));
+    until("the relay's subscription", 20, || broker.log().contains(" 1 a/#"));
     broker.publish_lines("a/b", 1, (0..100).map(row));
     until("the rows", 20, || ids(&database, "t").1 == 100);
     std::thread::sleep(Duration::from_secs(3));

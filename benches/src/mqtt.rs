@@ -46,7 +46,7 @@ fn live_limit(n: usize) -> Duration {
 }
 
 fn subscribed(broker: &Mosquitto, times: usize) {
-    crate::tools::until("a subscription", 20, || broker.log().matches("Sending SUBACK").count() >= times);
+    crate::tools::until("a subscription", 20, || broker.log().matches(" 1 b/#").count() >= times);
 }
 
 /// Live flow into a sink: the time until the relay has delivered all, and its CPU seconds.
