@@ -212,6 +212,8 @@ fn passwords_are_not_shown_and_the_caret_still_stands() {
         "mqttsrc location=\"mqtt://joe:hunter2@host",
         "mqttsrc location=mqtt://joe:hunter2",
         "mqttsrc location=mqtt://joe:hun=ter2 foo=ter2@host",
+        "mqttsrc location='mqtt://joe:hun'://ter2@host/a'",
+        "mqttsrc location='mqtt://joe:hun' HUN://ter2@host/a'",
         "mqtt://joe:hunter2@host:99999/a ! x",
     ] {
         let error = complaining().parse_launch(text).unwrap_err().to_string();

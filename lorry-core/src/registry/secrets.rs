@@ -124,11 +124,20 @@ fn password(text: &str, start: usize) -> Option<Range<usize>> {
             .all(|host| host.split_once(':').is_none_or(|(_, port)| port.chars().all(|c| c.is_ascii_digit())));
     let rest = &after[word.len()..];
     let link = rest.find(" ! ").filter(|_| is_port);
-    let end = rest.find("://").into_iter().chain(link).min().unwrap_or(rest.len());
+    let end = next_address(rest).into_iter().chain(link).min().unwrap_or(rest.len());
     match after[..word.len() + end].rfind('@') {
         Some(at) => (colon < at).then_some(start + colon + 1..start + at),
         None => (!is_port).then_some(start + colon + 1..start + word.len()),
     }
+}
+
+/// Where the next address begins. `://` alone is none: a password may contain it. A scheme stands before it, at the beginning of a word.
+fn next_address(text: &str) -> Option<usize> {
+    text.match_indices("://").map(|(at, _)| at).find(|&at| {
+        let scheme = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.');
+        let before = text[..at].trim_end_matches(scheme);
+        before.len() < at && before.ends_with(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''))
+    })
 }
 
 /// How far an address reaches: to the closing quote if it began in one, else to white space.
