@@ -35,8 +35,8 @@ fn plan(registry: &Registry, args: &CheckArgs) -> Result<(Relay, Vec<End>), Fail
             if words.is_empty() {
                 return Err(Error::usage("check launch needs a pipeline").into());
             }
-            let pipeline = launch::written(words)?;
-            Ok((launch::build(registry, &pipeline, steps)?, connect::ends_of_pipeline(registry, &pipeline)))
+            let layout = launch::layout(registry, words)?;
+            Ok((launch::build(registry, &layout, steps)?, connect::ends_of_layout(registry, &layout)))
         }
         Some((word, _)) if word == "run" => Err(Error::usage("files with channels come with a later version")
             .hint("write check SOURCE SINK or check launch PIPELINE")

@@ -35,12 +35,14 @@ pub(crate) struct Info {
     /// What the user called it.
     pub(crate) name: Mutex<Option<Arc<str>>>,
     pub(crate) holds: Holds,
+    /// How it is set, as it may be shown.
+    pub(crate) settings: Mutex<Vec<(String, String)>>,
     pub(crate) meter: Arc<Meter>,
 }
 
 impl Info {
     pub(crate) fn new(role: Role, kind: &'static str, holds: Holds) -> Self {
-        Self { role, kind, name: Mutex::default(), holds, meter: Arc::default() }
+        Self { role, kind, name: Mutex::default(), holds, settings: Mutex::default(), meter: Arc::default() }
     }
 }
 
