@@ -1,6 +1,7 @@
 //! The graph as a picture: text, DOT, Mermaid, JSON.
 
 use super::node::{AnyNode, Meter};
+use super::operator::Holds;
 use crate::registry::Role;
 use crate::relay::{Guarantee, Identity};
 use crate::sync::lock;
@@ -32,6 +33,10 @@ pub struct GraphNode {
     pub guarantee: Option<Guarantee>,
     /// What a sink cannot carry.
     pub loses: Vec<&'static str>,
+    /// What it may hold back; for a sink the room before it.
+    pub holds: Holds,
+    /// How it is set, as far as a text said so: names and values, without passwords.
+    pub settings: Vec<(String, String)>,
     /// The nodes whose items it gets, by their place in [`Graph::nodes`].
     pub inputs: Vec<usize>,
     pub(crate) meter: Arc<Meter>,
@@ -104,6 +109,8 @@ impl Graph {
                 detail,
                 guarantee: source.map(|info| info.guarantee),
                 loses: sink.map(|info| info.loses).unwrap_or_default(),
+                holds: info.holds,
+                settings: lock(&info.settings).clone(),
                 inputs: node.upstream().iter().filter_map(|up| places.get(&key(up)).copied()).collect(),
                 meter: info.meter.clone(),
             }
@@ -153,10 +160,11 @@ impl Graph {
         text
     }
 
-    /// As JSON: `{"nodes": [{name, kind, role, …}], "edges": [[from, to]]}`.
+    /// As JSON: `{"nodes": [{id, kind, role, holds, …}], "edges": [[from, to]]}`. `holds` is `{"items": N}`, with `"until"` where it is
+    /// anything; `edges` are ids.
     pub fn to_json(&self) -> serde_json::Value {
         let node = |node: &GraphNode| {
-            let mut json = serde_json::json!({ "name": &*node.name, "kind": node.kind, "role": node.role });
+            let mut json = serde_json::json!({ "id": &*node.name, "kind": node.kind, "role": node.role, "holds": holds(node.holds) });
             if let Some(detail) = &node.detail {
                 json["address"] = detail.as_str().into();
             }
@@ -166,10 +174,43 @@ impl Graph {
             if !node.loses.is_empty() {
                 json["loses"] = node.loses.clone().into();
             }
+            if !node.settings.is_empty() {
+                let pairs = node.settings.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+                json["settings"] = pairs.collect::<serde_json::Map<_, _>>().into();
+            }
             json
         };
         let nodes: Vec<_> = self.nodes.iter().map(node).collect();
         serde_json::json!({ "nodes": nodes, "edges": self.edges().collect::<Vec<_>>() })
+    }
+
+    /// In the notation of flow-based programming, which `lorry launch --fbp` reads: the settings as literals, the inputs of a join
+    /// numbered. What that notation does not allow in a name is `_`.
+    pub fn to_fbp(&self) -> String {
+        let mut names: Vec<String> = Vec::new();
+        for node in &self.nodes {
+            let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+            let mut name: String = node.name.chars().map(plain).collect();
+            while names.contains(&name) || name.is_empty() {
+                name.push('_');
+            }
+            names.push(name);
+        }
+        let mut text = String::new();
+        for (node, name) in self.nodes.iter().zip(&names) {
+            let _ = writeln!(text, "{name}({})", node.kind);
+            for (setting, value) in &node.settings {
+                let port = setting.to_uppercase().replace('-', "_");
+                let _ = writeln!(text, "{} -> {port} {name}", fbp_literal(value));
+            }
+        }
+        for (node, name) in self.nodes.iter().zip(&names) {
+            for (input, &from) in node.inputs.iter().enumerate() {
+                let port = if node.inputs.len() > 1 { format!("IN[{input}]") } else { "IN".to_owned() };
+                let _ = writeln!(text, "{} OUT -> {port} {name}", names[from]);
+            }
+        }
+        text
     }
 
     /// The operator that holds most: taken and not given out. What a stalled relay names.
@@ -180,6 +221,35 @@ impl Graph {
         };
         let operators = self.nodes.iter().filter(|node| node.role == Role::Operator);
         operators.map(|node| (node, held(node))).max_by_key(|(_, held)| *held)
+    }
+}
+
+/// A literal that reads back as this value.
+fn fbp_literal(value: &str) -> String {
+    match value.contains(['\\', '\n', '\r']) {
+        true => serde_json::Value::from(value).to_string(),
+        false => format!("'{}'", value.replace('\'', "\\'")),
+    }
+}
+
+fn holds(holds: Holds) -> serde_json::Value {
+    match holds {
+        Holds::Nothing => serde_json::json!({ "items": 0 }),
+        Holds::Items(items) => serde_json::json!({ "items": items, "until": "more come" }),
+        Holds::ForATime(items) => serde_json::json!({ "items": items, "until": "there is room, or time is up" }),
+        Holds::UntilReplaced => serde_json::json!({ "items": 1, "until": "replaced" }),
+    }
+}
+
+/// For people: `nothing`, `up to 99 until more come`.
+impl fmt::Display for Holds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing | Self::Items(0) | Self::ForATime(0) => f.write_str("nothing"),
+            Self::Items(items) => write!(f, "up to {items} until more come"),
+            Self::ForATime(items) => write!(f, "up to {items} for a time"),
+            Self::UntilReplaced => f.write_str("one until another replaces it"),
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! `zip`). `( … )` groups; `! application/json !` lets only this content type through.
 //!
 //! ```text
-//! testsrc count=3 ! tee name=t ! queue ! filesink location=all.txt   t. ! filter expr=".n > 0" ! stdoutsink
+//! testsrc count=3 ! tee name=t ! queue ! filesink location=all.txt   t. ! filter expr=".id > 0" ! stdoutsink
 //! ```
 //!
 //! A value ends at white space, unless it is in quotes or has a backslash before it; in double quotes a backslash protects any
