@@ -14,6 +14,7 @@ mod token;
 pub use tally::Tally;
 pub use token::{Outcome, Token};
 
+pub(crate) use lane::Lane;
 pub(crate) use ledger::{Bound, Ledger};
 pub(crate) use run::{Completion, OnRejected, Run};
 

@@ -2,8 +2,8 @@
 
 use super::token::Outcome;
 
-/// How many messages came in and what became of them. `received = delivered + filtered + dropped + dead_lettered + failed + held` holds
-/// at any time: what is not decided is held.
+/// How many messages came in and what became of them. `received = delivered + filtered + dropped + dead_lettered + failed + superseded +
+/// held` holds at any time: what is not decided is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
@@ -19,12 +19,16 @@ pub struct Tally {
     pub dead_lettered: u64,
     /// Rejected or failed, and not acknowledged: they stay with their source.
     pub failed: u64,
+    /// Dropped on their way, since their connection was lost and the source gives them again (and counts them again).
+    pub superseded: u64,
 }
 
 impl Tally {
     /// Messages that are not decided: on their way, or held by operators.
     pub fn held(&self) -> u64 {
-        self.received.saturating_sub(self.delivered + self.filtered + self.dropped + self.dead_lettered + self.failed)
+        let decided =
+            self.delivered + self.filtered + self.dropped + self.dead_lettered + self.failed + self.superseded;
+        self.received.saturating_sub(decided)
     }
 
     pub(super) fn count(&mut self, outcome: Outcome, dropped: bool) {
@@ -45,5 +49,6 @@ impl std::ops::AddAssign for Tally {
         self.dropped += other.dropped;
         self.dead_lettered += other.dead_lettered;
         self.failed += other.failed;
+        self.superseded += other.superseded;
     }
 }

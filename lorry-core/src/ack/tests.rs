@@ -13,7 +13,7 @@ fn refusal() -> Error {
 }
 
 fn ledger(settlement: Settlement, on_rejected: OnRejected) -> Ledger {
-    Ledger::new(settlement, on_rejected)
+    Ledger::new(settlement, on_rejected, Default::default())
 }
 
 fn issue(ledger: &Ledger, first: u64, n: usize) -> Vec<Item<u64>> {

@@ -255,8 +255,15 @@ pub enum Event<T = Message> {
     LaneOpened(LaneId, LaneKey),
     /// The lane will be taken away (a rebalance): settle what can be settled within this time. Nothing more comes from it.
     LaneClosing(LaneId, Duration),
-    /// The lane is gone (a lost connection): what was not settled comes again in another lane, and settling it is void.
+    /// The lane is gone (a lost connection), and settling it is void. What was not settled comes again in another lane, as far as the
+    /// [`Guarantee`] goes. What is on its way is delivered all the same: the origin may have forgotten it together with the connection.
+    /// Only of a [replayable](Guarantee::Replayable) source it is dropped at once.
     LaneLost(LaneId),
+    /// It is certain that **everything** of this lost lane that was not settled is given again (the server has kept the session, and
+    /// nothing was sent without acknowledgement). Whatever of it waits is dropped, so that a slow sink is not busy with repetitions:
+    /// what waits for the graph, and what waits for a sink unless an operator between [remembers](crate::flow::Operator::remembers).
+    /// Batches under way and what operators hold go on. The dropped messages are counted as *superseded*.
+    LaneRepeats(LaneId),
     /// The source has ended for good.
     End,
 }
