@@ -78,7 +78,7 @@ impl Plan {
     /// What stands in the store of a branch in the end; each branch makes another number of copies.
     fn expected(&self, branch: usize) -> Vec<u64> {
         let times = |value| copies(value, self.most + branch as u64 * self.most) as usize;
-        let kept = (0..self.values).filter(|value| self.refuses.is_none_or(|refused| value % refused != 0));
+        let kept = (0..self.values).filter(|value| self.refuses.is_none_or(|refused| !value.is_multiple_of(refused)));
         kept.flat_map(|value| std::iter::repeat_n(value, times(value))).collect()
     }
 
@@ -91,7 +91,7 @@ impl Plan {
         let branches = stores.iter().enumerate().map(|(branch, store)| {
             let refuses = self.refuses;
             let refuse = move |value: &u64| {
-                let refused = refuses.is_some_and(|refused| value % refused == 0);
+                let refused = refuses.is_some_and(|refused| value.is_multiple_of(refused));
                 refused.then(|| Error::data(ErrorKind::Constraint, "", "refused"))
             };
             let sink: MemorySink<u64> = store.sink().keeps_positions().refuse_if(refuse);

@@ -5,27 +5,26 @@ use super::token::Outcome;
 /// How many messages came in and what became of them. `received = delivered + filtered + dropped + dead_lettered + failed + superseded +
 /// held` holds at any time: what is not decided is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Messages that the source handed over.
-    pub received: u64,
+    pub(crate) received: u64,
     /// Every destination has them.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// Removed on purpose.
-    pub filtered: u64,
+    pub(crate) filtered: u64,
     /// Rejected, and dropped by policy.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
     /// Rejected, and stored as dead letters.
-    pub dead_lettered: u64,
+    pub(crate) dead_lettered: u64,
     /// Rejected or failed, and not acknowledged: they stay with their source.
-    pub failed: u64,
+    pub(crate) failed: u64,
     /// Dropped on their way, since their connection was lost and the source gives them again (and counts them again).
-    pub superseded: u64,
+    pub(crate) superseded: u64,
 }
 
 impl Tally {
     /// Messages that are not decided: on their way, or held by operators.
-    pub fn held(&self) -> u64 {
+    pub(crate) fn held(&self) -> u64 {
         let decided =
             self.delivered + self.filtered + self.dropped + self.dead_lettered + self.failed + self.superseded;
         self.received.saturating_sub(decided)

@@ -230,3 +230,61 @@ fn decided(tokens: &[Token], record: &Positions) -> Vec<(LaneKey, Position)> {
     }
     marks.iter().map(|(key, position)| (key.clone(), position)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::ack::{Ledger, OnRejected};
+    use crate::relay::{Chunk, LaneId, Settlement};
+
+    fn key() -> LaneKey {
+        LaneKey::new("src0", "numbers", "")
+    }
+
+    struct Bench(Ledger, Pending<u64>);
+
+    impl Bench {
+        fn new() -> Self {
+            let ledger = Ledger::new(Settlement::InOrder, OnRejected::Hold, Arc::default());
+            Self(ledger, Pending::new(true, true, Arc::default()))
+        }
+
+        fn items(&self, lane: u64, numbers: std::ops::Range<u64>) -> Vec<Item<u64>> {
+            let mut items = Vec::new();
+            self.0.open_lane(LaneId(lane), key());
+            self.0.issue(Chunk::sequential(LaneId(lane), numbers.start, numbers.collect()), 0, &mut items);
+            items
+        }
+
+        fn cut(&mut self) -> (Vec<u64>, Option<u64>) {
+            let cut = self.1.cut(&Limits { items: 100, ..Limits::default() }, |_| 1);
+            self.1.on_record(cut.marks.iter().map(|(key, position)| (key, *position)));
+            cut.tokens.into_iter().for_each(Token::delivered);
+            (cut.values, cut.marks.first().map(|(_, position)| position.0))
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_from_a_refused_message_on() {
+        let mut bench = Bench::new();
+        let mut items = bench.items(0, 0..10);
+        items.remove(4).token.reject(crate::Error::data(crate::ErrorKind::Malformed, "", "no"));
+        bench.1.add(items);
+        assert_eq!(bench.cut(), ((0..4).collect(), Some(3)));
+        assert!(!bench.1.is_blocked());
+        assert_eq!(bench.cut(), (vec![], None));
+        assert!(bench.1.is_blocked());
+    }
+
+    #[test]
+    fn two_lanes_of_one_key_follow_each_other() {
+        let mut bench = Bench::new();
+        let (old, new) = (bench.items(0, 5..10), bench.items(1, 3..12));
+        bench.1.add(old);
+        bench.1.add(new);
+        assert_eq!(bench.cut(), ((5..10).collect(), Some(9)));
+        assert_eq!(bench.cut(), (vec![10, 11], Some(11)));
+    }
+}

@@ -50,15 +50,18 @@ pub struct Snapshot {
 
 impl Report {
     pub(crate) fn of(tally: Tally, retried: u64, reconnects: u64, elapsed: Duration, error: Option<Error>) -> Self {
+        let held = tally.held();
+        // Named one by one, so that none is forgotten.
+        let Tally { received, delivered, filtered, dropped, dead_lettered, failed, superseded } = tally;
         Self {
-            received: tally.received,
-            delivered: tally.delivered,
-            filtered: tally.filtered,
-            dropped: tally.dropped,
-            dead_lettered: tally.dead_lettered,
-            failed: tally.failed,
-            superseded: tally.superseded,
-            held: tally.held(),
+            received,
+            delivered,
+            filtered,
+            dropped,
+            dead_lettered,
+            failed,
+            superseded,
+            held,
             retried,
             reconnects,
             elapsed,

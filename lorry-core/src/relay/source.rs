@@ -230,7 +230,8 @@ pub enum Guarantee {
     UntilExit,
     /// They come again to the next process of the same name (a persistent session, a consumer group, a queue).
     SurvivesRestart,
-    /// Everything can be read again from any position (Kafka, a file).
+    /// Everything can be read again from any position (Kafka, a file). Each lane is [opened](Event::LaneOpened) with a key that stays
+    /// the same over restarts, and begins behind the position that [`Context::start`] has of it.
     Replayable,
 }
 
@@ -251,7 +252,7 @@ impl std::fmt::Display for Guarantee {
 pub enum Event<T = Message> {
     /// Messages.
     Chunk(Chunk<T>),
-    /// A lane with a key of its own begins.
+    /// A lane with a key of its own begins. Before its first chunk. Sinks keep its position under this key.
     LaneOpened(LaneId, LaneKey),
     /// The lane will be taken away (a rebalance): settle what can be settled within this time. Nothing more comes from it.
     LaneClosing(LaneId, Duration),

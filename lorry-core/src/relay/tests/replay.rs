@@ -14,6 +14,7 @@ pub(super) struct Replay {
     end: u64,
     at: At,
     says_repeats: bool,
+    falls_silent: bool,
     opening: bool,
     key: Option<LaneKey>,
     pub(super) line: Line,
@@ -48,12 +49,18 @@ impl Replay {
     pub(super) fn to(end: u64, guarantee: Guarantee) -> Self {
         let info = SourceInfo::new("replaysrc", "replay").guarantee(guarantee);
         let (at, line) = (At::default(), Line::default());
-        Self { info, end, at, says_repeats: false, opening: false, key: None, line }
+        Self { info, end, at, says_repeats: false, falls_silent: false, opening: false, key: None, line }
     }
 
     /// Says that a lost lane comes again.
     pub(super) fn says_repeats(mut self) -> Self {
         self.says_repeats = true;
+        self
+    }
+
+    /// Gives nothing after its connection was lost.
+    pub(super) fn falls_silent(mut self) -> Self {
+        self.falls_silent = true;
         self
     }
 }
@@ -98,6 +105,9 @@ impl Source<u64> for Replay {
             }
             if self.at.settled == self.end {
                 return Ok(Event::End);
+            }
+            if self.falls_silent && self.at.lane > 0 {
+                std::future::pending::<()>().await;
             }
             let from = self.at.next;
             self.at.next = self.end.min(from + limit as u64);
