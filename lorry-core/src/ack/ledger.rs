@@ -47,6 +47,11 @@ impl Ledger {
         lock(&self.lanes).open.entry(id).or_insert(lane);
     }
 
+    /// Whether positions of this lane are kept.
+    pub(crate) fn has_key(&self, id: LaneId) -> bool {
+        lock(&self.lanes).open.get(&id).is_some_and(|lane| lane.key().is_some())
+    }
+
     fn lane(&self, id: LaneId, key: Option<LaneKey>) -> Arc<Lane> {
         let lane = Lane::new(id, key, self.settlement, self.on_rejected, self.signals.clone());
         if self.stopping.load(Ordering::Acquire) {

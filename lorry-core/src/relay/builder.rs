@@ -123,6 +123,7 @@ impl Relay {
     /// [remember](crate::flow::Operator::remembers) what it has seen.
     pub fn require(mut self, guarantee: Guarantee) -> Self {
         self.require = Some(guarantee);
+        self.settings.effectively_once = guarantee == Guarantee::Replayable;
         self
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) retry: Retry,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) bound: Bound,
+    /// Every lane must have a key under which its position is kept.
+    pub(crate) effectively_once: bool,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             retry: Retry::default(),
             state: Arc::new(MemoryState::default()),
             bound: Bound { items: 32_768, bytes: 64 << 20 },
+            effectively_once: false,
         }
     }
 }

@@ -137,6 +137,9 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(Event::Chunk(chunk)) => {
                     self.backoff.succeeded();
                     control.arrived();
+                    if control.settings.effectively_once && !self.state.ledger.has_key(chunk.lane) {
+                        return Err(self.has_no_key());
+                    }
                     self.admit(chunk);
                 }
                 Ok(Event::LaneOpened(lane, key)) => self.state.ledger.open_lane(lane, key),
@@ -176,6 +179,13 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(())
             }
         }
+    }
+
+    /// A source that promises more than it keeps.
+    fn has_no_key(&self) -> Error {
+        let text =
+            format!("{} can be replayed, but has given a lane no key under which to keep positions", self.state.name);
+        Error::config(ErrorKind::Other, "", text).hint("require at-least-once")
     }
 
     async fn open(&mut self) -> Result<()> {

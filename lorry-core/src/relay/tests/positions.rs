@@ -221,3 +221,13 @@ async fn below_an_operator_that_keeps_messages_only_what_is_decided_counts() {
     let rows = books.see().rows.clone();
     assert!((0..30).all(|n| rows.contains(&n)), "{rows:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lane_without_a_key_is_no_basis_for_exactly_once() {
+    let books = Books::default();
+    let source = super::script::Numbers::to(9).promising(Guarantee::Replayable);
+    let report = run(Stream::from_source(source), books.sink(10)).await;
+    let error = report.error.unwrap();
+    assert!(error.to_string().contains("numbersrc0 can be replayed, but has given a lane no key"), "{error}");
+    assert!(books.see().rows.is_empty());
+}
