@@ -21,7 +21,7 @@ impl Wiring {
 
     /// A queue from which the pump feeds this part of the graph.
     pub(crate) fn add_root<T: Send + 'static>(&mut self, queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) {
-        self.roots.push(Box::new(Feed::new(queue, graph)));
+        self.roots.push(Box::new(Feed::new(queue, graph, self.control.superseded.clone())));
     }
 
     pub(super) fn add_input<T: Send + 'static>(

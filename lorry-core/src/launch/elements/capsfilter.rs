@@ -25,6 +25,10 @@ impl Operator<Message> for CapsFilter {
         item.value.meta_mut().properties.content_type = Some(self.0.first().into());
         out.push(item);
     }
+
+    fn remembers(&self) -> bool {
+        false
+    }
 }
 
 /// Options of `capsfilter`.

@@ -20,6 +20,10 @@ impl<T> Operator<T> for Identity {
     fn push(&mut self, item: Item<T>, out: &mut Output<'_, T>) {
         out.push(item);
     }
+
+    fn remembers(&self) -> bool {
+        false
+    }
 }
 
 /// Gives out what comes on any of its inputs, as it comes. Token rule: passed on. Holds nothing; ends with its last input.

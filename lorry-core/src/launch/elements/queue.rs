@@ -74,6 +74,11 @@ impl<T: Send> Operator<T> for Queue<T> {
     fn holds(&self) -> Holds {
         Holds::ForATime(self.most)
     }
+
+    fn remembers(&self) -> bool {
+        // Whether there is room depends on what came before.
+        self.leaky != Leaky::No
+    }
 }
 
 /// Options of `queue`.

@@ -4,4 +4,7 @@
 mod ends;
 mod failures;
 mod flow;
+mod lost;
+mod positions;
+mod replay;
 mod script;
