@@ -3,10 +3,11 @@
 
 mod peer;
 
-use lorry_core::relay::{Batch, Context, Event, LaneId, Position, Settled, Sink, Source, State, Verdict};
-use lorry_core::{Class, Error, ErrorKind, Message, Result};
+use lorry_core::relay::{Batch, Context, Event, Guarantee, LaneId, Position, Settled, Sink, Source, State, Verdict};
+use lorry_core::{Class, Error, ErrorKind, Message, Relay, Result, Stream};
 use lorry_mqtt::packet::*;
 use lorry_mqtt::{MqttOptions, MqttSink, MqttSource};
+use lorry_testkit::MemorySink;
 use peer::{Peer, Server, within};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -34,6 +35,15 @@ async fn sink(server: &Server, adapt: impl FnOnce(MqttOptions) -> MqttOptions) -
     let (opened, peer) = tokio::join!(within(sink.open(context())), server.accept(false));
     opened.unwrap();
     (sink, peer)
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    within(async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 fn numbers(range: std::ops::Range<usize>) -> Batch {
@@ -487,10 +497,12 @@ async fn a_server_that_dies_while_greeting_is_not_taken_for_an_old_one_for_ever(
 
 #[tokio::test]
 async fn a_refused_subscription_is_a_config_error_and_a_lower_qos_is_not() {
-    let subscribe = async |reason: Reason| -> Result<()> {
+    let subscribe = async |reason: Reason, require: Option<Guarantee>| -> Result<()> {
         let server = Server::start().await;
         let mut source = MqttSource::new(server.options().topic("a/#"));
-        tokio::join!(within(source.open(context())), async {
+        let mut context = context();
+        context.require = require;
+        tokio::join!(within(source.open(context)), async {
             let mut peer = server.accept(false).await;
             let packet_id = peer.subscribe().await.packet_id;
             peer.write(&Packet::SubAck(SubAck { packet_id, reasons: vec![reason], details: None })).await;
@@ -498,10 +510,54 @@ async fn a_refused_subscription_is_a_config_error_and_a_lower_qos_is_not() {
         })
         .0
     };
-    let error = subscribe(Reason::NOT_AUTHORIZED).await.unwrap_err();
+    let error = subscribe(Reason::NOT_AUTHORIZED, None).await.unwrap_err();
     assert_eq!(error.class(), Class::Config);
     assert!(error.to_string().contains("a/#"), "{error}");
-    subscribe(Reason(0)).await.unwrap();
+    subscribe(Reason(0), None).await.unwrap();
+    subscribe(Reason(0), Some(Guarantee::BestEffort)).await.unwrap();
+    // Unless somebody relies on it.
+    for require in [Guarantee::UntilExit, Guarantee::SurvivesRestart] {
+        let error = subscribe(Reason(0), Some(require)).await.unwrap_err();
+        assert_eq!((error.class(), error.kind()), (Class::Config, ErrorKind::Refused));
+        assert!(error.to_string().contains("grants QoS 0, not 1") && error.to_string().contains("a/#"), "{error}");
+        subscribe(Reason(1), Some(require)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_requires_a_guarantee_ends_when_the_server_grants_less() {
+    let server = Server::start().await;
+    let source = MqttSource::new(server.options().topic("a/#"));
+    let relay = Relay::new([Stream::from_source(source).to(MemorySink::new())]).require(Guarantee::UntilExit);
+    let answering = async {
+        let mut peer = server.accept(false).await;
+        let packet_id = peer.subscribe().await.packet_id;
+        peer.write(&Packet::SubAck(SubAck { packet_id, reasons: vec![Reason(0)], details: None })).await;
+        peer
+    };
+    let (ended, _peer) = tokio::join!(within(relay.run()), answering);
+    let error = ended.unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("grants QoS 0, not 1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_session_that_comes_back_with_less_than_is_required_needs_a_person() {
+    let server = Server::start().await;
+    let mut source = MqttSource::new(server.options().topic("a/#"));
+    let mut context = context();
+    context.require = Some(Guarantee::UntilExit);
+    let status = context.status.clone();
+    let (opened, peer) = tokio::join!(within(source.open(context)), async {
+        let mut peer = server.accept(false).await;
+        peer.subscribed().await;
+        peer
+    });
+    opened.unwrap();
+    peer.leave().await;
+    let mut peer = server.accept(false).await;
+    let packet_id = peer.subscribe().await.packet_id;
+    peer.write(&Packet::SubAck(SubAck { packet_id, reasons: vec![Reason(0)], details: None })).await;
+    until(|| matches!(status.state(), State::Degraded(_))).await;
 }
 
 #[tokio::test]
@@ -628,12 +684,7 @@ async fn an_unreachable_server_is_waited_for() {
         source.open(context).await.unwrap();
         source
     });
-    within(async {
-        while status.retries() < 3 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until(|| status.retries() >= 3).await;
     assert!(matches!(status.state(), State::Retrying(_)));
     let server = Server::start_at(port).await;
     let mut peer = server.accept(false).await;

@@ -54,6 +54,8 @@ pub(crate) struct Setup {
     /// How many unanswered publishes are sent, where the server does not ask for fewer.
     pub(crate) send_maximum: u16,
     pub(crate) filters: Vec<Filter>,
+    /// A lower QoS than a filter asks for is an error.
+    pub(crate) strict: bool,
     /// The highest QoS of what will be published.
     pub(crate) publish_qos: Option<Qos>,
 }
@@ -308,6 +310,9 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
                 return Err(error::from_suback(*reason, filter.path.as_str()));
             }
             if reason.0 < filter.qos as u8 {
+                if self.setup.strict {
+                    return Err(error::granted_less(*reason, filter));
+                }
                 let path = filter.path.as_str();
                 warnings.push(format!("the server grants QoS {} for {path:?}, not {}", reason.0, filter.qos as u8));
             }
