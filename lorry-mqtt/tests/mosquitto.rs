@@ -1,7 +1,9 @@
 //! Source and sink against a real mosquitto.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use lorry_core::relay::{Batch, Context, Event, Identity, LaneId, Position, Receipt, Settled, Sink, Source, Status};
+use lorry_core::relay::{
+    Batch, Context, Event, Identity, LaneId, Position, Receipt, Settled, Sink, Source, State, Status,
+};
 use lorry_core::tls::TlsOptions;
 use lorry_core::{Class, Error, ErrorKind, Message};
 use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol};
@@ -262,17 +264,56 @@ async fn tls_verifies_the_server_and_shows_a_client_certificate() {
 #[ignore = "needs mosquitto"]
 async fn a_session_taken_over_is_an_end_and_no_fight() {
     let broker = Mosquitto::start(MosquittoOptions::default());
-    let mut first = open_source(options(&broker).topic("a").client_id("same"), Context::detached("mqttsrc0")).await;
-    let _second = open_source(options(&broker).topic("a").client_id("same"), Context::detached("mqttsrc0")).await;
-    let error = loop {
-        match within(first.next(1)).await {
-            Ok(Event::LaneLost(_)) => {}
-            Ok(other) => panic!("{other:?}"),
-            Err(error) => break error,
+    for version in [Protocol::V5, Protocol::V4] {
+        let same = || options(&broker).topic("a").client_id("same").version(version);
+        let mut first = open_source(same(), Context::detached("mqttsrc0")).await;
+        let mut second = open_source(same(), Context::detached("mqttsrc0")).await;
+        let fails = async |source: &mut MqttSource| {
+            loop {
+                match source.next(1).await {
+                    Ok(Event::LaneLost(_)) => {}
+                    Ok(other) => panic!("{other:?}"),
+                    Err(error) => break error,
+                }
+            }
+        };
+        // In 3.1.1 neither is told, nor mostly in 5 by mosquitto 2.0: so it may be either.
+        let error = tokio::select! {
+            error = within(fails(&mut first)) => error,
+            error = within(fails(&mut second)) => error,
+        };
+        assert_eq!(error.class(), Class::Config, "{error}");
+        assert!(error.to_string().contains("same"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_broker_restarted_again_and_again_is_not_taken_for_another_client() {
+    let mut broker = Mosquitto::start(MosquittoOptions::default());
+    for version in [Protocol::V5, Protocol::V4] {
+        let mut context = Context::detached("mqttsrc0");
+        context.retry.max = Duration::from_millis(200);
+        let status = context.status.clone();
+        let mut source = open_source(options(&broker).topic("a").version(version), context).await;
+        for restarts in 1..=5 {
+            if restarts % 2 == 0 {
+                broker.stop()
+            } else {
+                broker.kill9()
+            }
+            broker.restart();
+            let back = async {
+                while status.reconnects() < restarts {
+                    assert!(!matches!(status.state(), State::Degraded(_)), "{version:?}: {:?}", status.state());
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            };
+            within(back).await;
         }
-    };
-    assert_eq!(error.class(), Class::Config, "{error}");
-    assert!(error.to_string().contains("same"), "{error}");
+        broker.publish("a", 1, "still there");
+        assert_eq!(take_settling(&mut source, 1).await[0].text(), Some("still there"), "{version:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ mod peer;
 use lorry_core::relay::{Batch, Context, Event, Guarantee, LaneId, Position, Settled, Sink, Source, State, Verdict};
 use lorry_core::{Class, Error, ErrorKind, Message, Relay, Result, Stream};
 use lorry_mqtt::packet::*;
-use lorry_mqtt::{MqttOptions, MqttSink, MqttSource};
+use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol};
 use lorry_testkit::MemorySink;
 use peer::{Peer, Server, within};
 use std::collections::{BTreeSet, VecDeque};
@@ -337,6 +337,38 @@ async fn closing_a_source_acknowledges_what_was_settled_and_nothing_else() {
     assert!(peer.read().await.is_none());
 }
 
+// A socket that is closed with something unread resets the connection: mosquitto then forgot acknowledgements that it had not read, and
+// the messages came again.
+
+#[tokio::test]
+async fn closing_hears_the_server_out_so_that_nothing_is_reset() {
+    let server = Server::start().await;
+    let (mut source, mut peer) = source(&server, |mut options| {
+        options.source.receive_maximum = 1;
+        options
+    })
+    .await;
+    // The second waits in the socket: no more than one is taken.
+    peer.send(Qos::AtLeastOnce, 1, "x").await;
+    let (lane, last) = collect(&mut source, 1).await;
+    peer.send(Qos::AtLeastOnce, 2, "x").await;
+    source.settle(vec![Settled::UpTo(lane, last)]).await.unwrap();
+    let closing = tokio::spawn(async move { source.close().await });
+    assert_eq!(peer.read().await, Some(Packet::PubAck(Ack::new(1))));
+    assert!(matches!(peer.read().await, Some(Packet::Disconnect(_))));
+    assert!(peer.read().await.is_none());
+    // On its way before the server has heard that; a connection that was reset would break at the second.
+    for id in 3..23 {
+        peer.send(Qos::AtLeastOnce, id, "x").await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(!closing.is_finished());
+    drop(peer);
+    let begin = Instant::now();
+    within(closing).await.unwrap().unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2), "it does not wait on a server that has closed");
+}
+
 // A server that sends more than it may, a relay that stands still.
 
 #[tokio::test]
@@ -580,21 +612,86 @@ async fn a_lost_session_is_subscribed_again_and_a_kept_one_is_not() {
 
 #[tokio::test]
 async fn three_quick_drops_end_a_fight_over_the_client_id() {
-    let server = Server::start().await;
-    let (mut source, mut peer) = source(&server, |options| options.client_id("same")).await;
-    for _ in 0..2 {
-        drop(peer);
-        peer = server.accept(true).await;
-    }
-    drop(peer);
-    let error = loop {
-        match within(source.next(1)).await {
-            Ok(_) => {}
-            Err(error) => break error,
+    for version in [Protocol::V4, Protocol::V5] {
+        let server = Server::start().await;
+        let (mut source, mut peer) = source(&server, |options| options.client_id("same").version(version)).await;
+        for _ in 0..2 {
+            drop(peer);
+            peer = server.accept(true).await;
         }
-    };
-    assert_eq!(error.class(), Class::Config);
-    assert!(error.to_string().contains("same"), "{error}");
+        drop(peer);
+        let error = loop {
+            match within(source.next(1)).await {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.class(), Class::Config);
+        assert!(error.to_string().contains("same"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn quick_restarts_of_the_server_are_no_fight() {
+    let mut server = Server::start().await;
+    let mut source = MqttSource::new(server.options().topic("#").version(Protocol::V4));
+    let mut context = context();
+    // By the schedule alone the client would come back when all is over.
+    (context.retry.min, context.retry.max) = (Duration::from_millis(500), Duration::from_millis(500));
+    let status = context.status.clone();
+    let (opened, mut peer) = tokio::join!(within(source.open(context)), async {
+        let mut peer = server.accept(false).await;
+        peer.subscribed().await;
+        peer
+    });
+    opened.unwrap();
+    for n in 0..5 {
+        // The listening socket goes first, as when a process dies, and it takes a moment to be back.
+        let (port, retries) = (server.stop().await, status.retries());
+        drop(peer);
+        assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(_))));
+        let noticed = until(|| status.retries() >= retries + 2);
+        let _ = tokio::time::timeout(Duration::from_millis(60), noticed).await;
+        server = Server::start_at(port).await;
+        peer = server.accept(true).await;
+        peer.send(Qos::AtLeastOnce, 1, "still there").await;
+        assert_eq!(chunk(&mut source).await.2, ["still there"], "after {n} restarts");
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_was_taken_over_is_degraded_until_it_publishes_again() {
+    for fight in [false, true] {
+        let server = Server::start().await;
+        let protocol = if fight { Protocol::V4 } else { Protocol::V5 };
+        let mut sink = MqttSink::new(server.options().topic("t").client_id("same").version(protocol));
+        let mut context = context();
+        context.retry.degraded = Duration::from_millis(300);
+        let status = context.status.clone();
+        let (opened, mut peer) = tokio::join!(within(sink.open(context)), server.accept(false));
+        opened.unwrap();
+        if fight {
+            for _ in 0..2 {
+                drop(peer);
+                peer = server.accept(false).await;
+            }
+            drop(peer);
+        } else {
+            peer.write(&Packet::Disconnect(Disconnect::new(Reason::SESSION_TAKEN_OVER))).await;
+        }
+        until(|| matches!(status.state(), State::Degraded(_))).await;
+        let State::Degraded(error) = status.state() else { panic!("{:?}", status.state()) };
+        assert!(error.class() == Class::Config && error.to_string().contains("same"), "{error}");
+        // What is sent meanwhile is kept.
+        let receipt = sink.send(numbers(0..3)).await.unwrap();
+        let mut peer = server.accept(false).await;
+        for _ in 0..3 {
+            let publish = peer.publish().await;
+            peer.write(&Packet::PubAck(Ack::new(publish.packet_id))).await;
+        }
+        within(receipt).await.unwrap();
+        assert!(matches!(status.state(), State::Up), "{:?}", status.state());
+    }
 }
 
 #[tokio::test]

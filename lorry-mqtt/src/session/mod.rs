@@ -179,6 +179,11 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         self.taken_over
     }
 
+    /// Whether messages come from the server, too.
+    pub(crate) fn subscribes(&self) -> bool {
+        !self.setup.filters.is_empty()
+    }
+
     /// The connections end as if another client of our id threw us out again and again.
     pub(crate) fn assume_taken_over(&mut self) -> Error {
         self.taken_over = true;
@@ -194,7 +199,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
     /// The CONNECT cannot be written: a user name that is too long, for example. Class config.
     pub(crate) fn start(&mut self, wire: &mut impl Wire) -> Result<()> {
         self.phase = Phase::Greeting;
-        self.fall_back = false;
+        (self.fall_back, self.taken_over) = (false, false);
         self.incoming.restart();
         let setup = &self.setup;
         // After the first login the session of this very process is wanted, whatever `fresh` says.
@@ -287,7 +292,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         let window = properties.receive_maximum.unwrap_or(u16::MAX).min(self.setup.send_maximum);
         self.outgoing.restart(window.into());
         // What the server remembers may be older than the filters of this process, so a process subscribes at least once.
-        if self.setup.filters.is_empty() || (ack.session_present && self.subscribed) {
+        if !self.subscribes() || (ack.session_present && self.subscribed) {
             self.phase = Phase::Up;
             return Ok(Event::LoggedIn { subscribed: true });
         }
