@@ -298,9 +298,9 @@ async fn a_broker_restarted_again_and_again_is_not_taken_for_another_client() {
         let mut source = open_source(options(&broker).topic("a").version(version), context).await;
         for restarts in 1..=5 {
             if restarts % 2 == 0 {
-                broker.stop()
+                broker.stop();
             } else {
-                broker.kill9()
+                broker.kill9();
             }
             broker.restart();
             let back = async {
