@@ -289,6 +289,46 @@ async fn a_session_taken_over_is_an_end_and_no_fight() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs mosquitto"]
+async fn two_sinks_of_one_client_id_hinder_each_other_and_lose_nothing() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    for version in [Protocol::V5, Protocol::V4] {
+        let mut source = open_source(options(&broker).topic("a"), Context::detached("mqttsrc0")).await;
+        let (mut sinks, mut statuses) = (Vec::new(), Vec::new());
+        for _ in 0..2 {
+            let mut context = Context::detached("mqttsink0");
+            (context.retry.max, context.retry.degraded) = (Duration::from_millis(100), Duration::from_millis(100));
+            statuses.push(context.status.clone());
+            let mut sink = MqttSink::new(options(&broker).topic("a").client_id("same").version(version));
+            within(sink.open(context)).await.unwrap();
+            sinks.push(sink);
+        }
+        let mut sent = BTreeSet::new();
+        for round in 0..20 {
+            let mut receipts = Vec::new();
+            for (number, sink) in sinks.iter_mut().enumerate() {
+                let texts: Vec<_> = (0..10).map(|n| format!("{round} {number} {n}")).collect();
+                receipts.push(send(sink, texts.iter().map(|text| Message::new(text.clone())).collect()).await);
+                sent.extend(texts);
+            }
+            for receipt in receipts {
+                within(receipt).await.unwrap();
+            }
+        }
+        let mut got = BTreeSet::new();
+        while got.len() < sent.len() {
+            got.extend(take_settling(&mut source, 1).await.iter().map(|message| message.text().unwrap().to_owned()));
+        }
+        assert_eq!(got, sent);
+        assert!(statuses.iter().any(|status| status.reconnects() > 0), "{version:?}: they did not meet");
+        // Once one of them has gone, the other works undisturbed, and says so.
+        within(sinks.remove(0).close()).await.unwrap();
+        within(send(&mut sinks[0], vec![Message::new("last")]).await).await.unwrap();
+        assert!(matches!(statuses[1].state(), State::Up), "{version:?}: {:?}", statuses[1].state());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
 async fn a_broker_restarted_again_and_again_is_not_taken_for_another_client() {
     let mut broker = Mosquitto::start(MosquittoOptions::default());
     for version in [Protocol::V5, Protocol::V4] {
