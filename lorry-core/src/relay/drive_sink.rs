@@ -33,8 +33,8 @@ pub(crate) struct SinkNode<T> {
 
 impl<T: Send + Sync + 'static> SinkNode<T> {
     pub(crate) fn new(up: Arc<Node<T>>, branch: usize, sink: Box<dyn Sink<T>>) -> Arc<Self> {
-        let kind = sink.info(&Default::default()).kind;
-        let limits = over(BatchingOverride::default(), sink.limits());
+        let SinkInfo { kind, keeps_positions, .. } = sink.info(&Default::default());
+        let limits = over(BatchingOverride::default(), sink.limits(), keeps_positions);
         let room = limits.items.saturating_mul(limits.receipts + 1);
         Arc::new(Self {
             info: Info::new(Role::Sink, kind, Holds::ForATime(room)),
