@@ -24,7 +24,7 @@ pub use stream::{Branch, Stream};
 
 pub(crate) use describe::sorted;
 pub(crate) use downstream::{Downstream, Ending, Status, Turn, earliest};
-pub(crate) use node::{AnyNode, Info, Node, already_used};
+pub(crate) use node::{AnyNode, Info, Meter, Node, already_used};
 pub(crate) use stream::{BatchingOverride, SinkEnd};
 pub(crate) use wiring::Wiring;
 

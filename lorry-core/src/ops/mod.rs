@@ -34,6 +34,7 @@ mod interval;
 mod json;
 mod latest;
 mod map;
+mod map_async;
 #[cfg(feature = "jq")]
 mod map_expr;
 mod ordered;
