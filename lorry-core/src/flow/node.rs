@@ -2,6 +2,7 @@
 
 use super::downstream::Downstream;
 use super::operator::Holds;
+use super::regions::Crossing;
 use super::wiring::Wiring;
 use crate::Result;
 use crate::registry::Role;
@@ -35,12 +36,13 @@ pub(crate) struct Info {
     /// What the user called it.
     pub(crate) name: Mutex<Option<Arc<str>>>,
     pub(crate) holds: Holds,
+    pub(crate) crossing: Crossing,
     pub(crate) meter: Arc<Meter>,
 }
 
 impl Info {
     pub(crate) fn new(role: Role, kind: &'static str, holds: Holds) -> Self {
-        Self { role, kind, name: Mutex::default(), holds, meter: Arc::default() }
+        Self { role, kind, name: Mutex::default(), holds, crossing: Crossing::None, meter: Arc::default() }
     }
 }
 

@@ -39,6 +39,7 @@ mod map_async;
 mod map_expr;
 mod ordered;
 mod partition;
+mod partition_by;
 mod partition_unique;
 mod pluck;
 mod rate_limit;
