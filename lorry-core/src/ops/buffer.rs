@@ -21,11 +21,11 @@ impl<T> Buffer<T> {
 
 impl<T: Send> Operator<T> for Buffer<T> {
     fn push(&mut self, item: Item<T>, out: &mut Output<'_, T>) {
-        if self.items.is_empty() && (out.room() > 0 || self.size == 0) {
-            out.push(item);
-        } else {
-            self.items.push_back(item);
+        if self.size == 0 {
+            return out.push(item);
         }
+        self.items.push_back(item);
+        self.tick(out);
     }
 
     fn tick(&mut self, out: &mut Output<'_, T>) {

@@ -30,6 +30,8 @@ mod filter_expr;
 mod flat_map;
 mod flatten;
 mod frequencies;
+#[cfg(test)]
+mod holding;
 mod interval;
 mod json;
 mod latest;

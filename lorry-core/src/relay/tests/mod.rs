@@ -4,4 +4,5 @@
 mod ends;
 mod failures;
 mod flow;
+mod operators;
 mod script;
