@@ -3,26 +3,37 @@
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// `relay SOURCE SINK COUNT NAME`: until COUNT messages are delivered (0: until killed), under a name unless that is `-`.
-/// Prints the CPU seconds that it used.
+/// Prints the CPU seconds that it used, and the seconds from its start until the last message was delivered.
 pub(crate) fn relay(args: &[String]) {
     let [source, sink, count, name] = args else { panic!("relay SOURCE SINK COUNT NAME") };
-    crate::tools::runtime().block_on(async {
+    let began = Instant::now();
+    let delivered = crate::tools::runtime().block_on(async {
         let mut relay = lorry::registry_with_defaults().relay(source, sink).unwrap();
-        match count.parse::<u64>().unwrap() {
-            0 => {}
-            count => relay = relay.count(count),
+        let count = count.parse::<u64>().unwrap();
+        if count > 0 {
+            relay = relay.count(count);
         }
         if name != "-" {
             relay = relay.name(Arc::<str>::from(name.as_str()));
         }
-        let report = relay.spawn().wait().await;
+        let running = relay.spawn();
+        let monitor = running.monitor();
+        let delivered = tokio::spawn(async move {
+            while count > 0 && monitor.snapshot().counts.delivered < count {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            began.elapsed()
+        });
+        let report = running.wait().await;
         if let Some(error) = report.error {
             panic!("{error}");
         }
+        delivered.await.unwrap()
     });
-    println!("{}", cpu("self"));
+    println!("{} {}", cpu("self"), delivered.as_secs_f64());
 }
 
 /// CPU seconds that a process has used, by /proc (in ticks of 10 ms).
@@ -42,11 +53,17 @@ impl Relay {
     }
 
     /// Waits for its end; the CPU seconds that it used.
-    pub(crate) fn wait(mut self) -> f64 {
+    pub(crate) fn wait(self) -> f64 {
+        self.delivered().0
+    }
+
+    /// Waits for its end; the CPU seconds that it used, and how long it took until its last message was delivered.
+    pub(crate) fn delivered(mut self) -> (f64, Duration) {
         let mut text = String::new();
         self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
         assert!(self.0.wait().unwrap().success(), "the relay failed");
-        text.trim().parse().unwrap()
+        let (cpu, seconds) = text.trim().split_once(' ').unwrap();
+        (cpu.parse().unwrap(), Duration::from_secs_f64(seconds.parse().unwrap()))
     }
 
     pub(crate) fn kill(&mut self) {

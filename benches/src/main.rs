@@ -17,12 +17,14 @@ mod memory;
 mod mqtt;
 mod tools;
 
-const ALL: [(&str, fn()); 10] = [
+const ALL: [(&str, fn()); 12] = [
     ("handover", handover::run),
     ("import", files::import),
     ("lines", files::lines),
     ("mqtt-sqlite", mqtt::to_sqlite),
     ("mqtt-postgres", mqtt::to_postgres),
+    ("backlog-sqlite", mqtt::backlog_to_sqlite),
+    ("backlog-postgres", mqtt::backlog_to_postgres),
     ("mqtt-mqtt", mqtt::to_mqtt),
     ("latency", latency::run),
     ("idle", memory::idle),

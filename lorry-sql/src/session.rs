@@ -39,6 +39,8 @@ struct Known {
     table: Option<Table>,
     maker: RowMaker,
     pairs: Vec<Pair>,
+    /// How many columns of the rows had been added when they were paired with the table as it is: those stay, more may follow.
+    paired: Option<usize>,
     plan: u64,
 }
 
@@ -260,7 +262,7 @@ impl Session {
         }
         let maker = RowMaker::new(self.writer.dialect(), self.settings.evolve, table.as_ref());
         self.plans += 1;
-        self.tables.push(Known { name: name.clone(), table, maker, pairs: Vec::new(), plan: self.plans });
+        self.tables.push(Known { name: name.clone(), table, maker, pairs: Vec::new(), paired: None, plan: self.plans });
         self.by_name.insert(name.clone(), self.tables.len() - 1);
         Ok(self.tables.len() - 1)
     }
@@ -303,6 +305,7 @@ impl Session {
             failed = executed.err();
             let known = &mut self.tables[at];
             known.table = self.writer.describe(&known.name).await?;
+            known.paired = None;
             if let Some(table) = &known.table {
                 known.maker.learn(table);
             }
@@ -311,6 +314,10 @@ impl Session {
             return Err(error);
         }
         let known = &mut self.tables[at];
+        if known.paired == Some(known.maker.rows.columns().len()) {
+            return Ok(());
+        }
+        known.paired = Some(known.maker.rows.columns().len());
         let pairs = known.pair(self.writer.dialect());
         if pairs != known.pairs {
             self.plans += 1;

@@ -30,7 +30,7 @@ pub(super) fn json(bytes: &[u8]) -> Result<Val, String> {
 }
 
 /// The deepest nesting of brackets outside of strings.
-fn depth(bytes: &[u8]) -> usize {
+pub(super) fn depth(bytes: &[u8]) -> usize {
     let (mut depth, mut deepest, mut i) = (0_usize, 0, 0);
     while let Some(byte) = bytes.get(i) {
         match byte {

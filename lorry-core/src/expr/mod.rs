@@ -5,9 +5,10 @@
 //! comments and deep nesting are refused on the way in; on the way out `nan` is written as `null` and an infinity as the largest
 //! number, as jq has it.
 //!
-//! Most expressions people write are comparisons of one field; `Program` is the place for a way around the interpreter.
+//! Most filters that people write are comparisons of fields: those go around the interpreter ([`native`]).
 
 mod input;
+mod native;
 mod output;
 mod program;
 mod recursion;
@@ -74,6 +75,13 @@ impl Expr {
     /// # Errors
     /// Of class [`Data`](crate::Class::Data): the payload is not JSON, or the expression ends in an error.
     pub fn test(&self, message: &Message) -> Result<bool> {
+        if let Some(passes) = self.program.quick_test(message) {
+            return Ok(passes);
+        }
+        self.interpreted_test(message)
+    }
+
+    fn interpreted_test(&self, message: &Message) -> Result<bool> {
         let mut passes = false;
         self.run(message, |value| {
             passes = !matches!(value, Val::Null | Val::Bool(false));

@@ -1,6 +1,7 @@
 //! Compiling and running by jaq.
 
 use super::input;
+use super::native::Native;
 use super::recursion::{self, Fault};
 use crate::{Error, Message, Result, did_you_mean};
 use jaq_core::compile::Undefined;
@@ -48,6 +49,8 @@ pub(super) struct Program {
     filter: Filter<Data>,
     /// Which of the variables it mentions: the others are not made.
     mentioned: [bool; VARIABLES.len()],
+    /// The way around the interpreter, for comparisons of fields.
+    native: Option<Native>,
 }
 
 impl Program {
@@ -60,6 +63,11 @@ impl Program {
             let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || compile(text));
             thread.map_err(|error| failed(&error.to_string()))?.join().map_err(|_| failed("the compiler panicked"))?
         })
+    }
+
+    /// Whether the first output is truthy, where that can be told without the interpreter.
+    pub(super) fn quick_test(&self, message: &Message) -> Option<bool> {
+        self.native.as_ref()?.test(message.payload.as_ref()?)
     }
 
     /// Evaluates, and hands over each output until `each` has enough.
@@ -121,7 +129,8 @@ fn compile(text: &str) -> Result<Program> {
             None => "syntax error".to_owned(),
         })
     })?;
-    if let Some(fault) = load::parse(text, |parser| parser.term()).and_then(|term| recursion::check(&term, DEEPEST)) {
+    let term = load::parse(text, |parser| parser.term());
+    if let Some(fault) = term.as_ref().and_then(|term| recursion::check(term, DEEPEST)) {
         return Err(match fault {
             Fault::Deep => wrong(format!("it nests deeper than {DEEPEST}")),
             Fault::Recursive(name) => wrong(format!("{name} calls itself"))
@@ -147,7 +156,8 @@ fn compile(text: &str) -> Result<Program> {
             other => wrong(format!("no {} {name}", other.as_str())),
         }
     })?;
-    Ok(Program { filter, mentioned: VARIABLES.map(|(name, _)| text.contains(name)) })
+    let native = term.as_ref().and_then(Native::of);
+    Ok(Program { filter, mentioned: VARIABLES.map(|(name, _)| text.contains(name)), native })
 }
 
 fn definitions() -> impl Iterator<Item = Def<&'static str>> {

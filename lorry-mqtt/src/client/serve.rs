@@ -108,8 +108,9 @@ impl Task {
                 read = read(&mut connection.reader, &mut at.inbox), if !at.paused => match read {
                     Ok(0) => return self.hung_up("the server closed the connection"),
                     Ok(_) => {
-                        connection.confirm_reads();
-                        at.alive.heard(Instant::now());
+                        let now = Instant::now();
+                        connection.confirm_reads(now);
+                        at.alive.heard(now);
                     }
                     Err(error) => return self.broken(error),
                 },

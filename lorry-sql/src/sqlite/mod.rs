@@ -3,6 +3,7 @@
 mod dialect;
 mod error;
 mod options;
+mod pace;
 mod value;
 mod writer;
 

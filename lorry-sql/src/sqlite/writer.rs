@@ -3,6 +3,7 @@
 use super::dialect::{Affinity, Sqlite};
 use super::error::classify;
 use super::options::{Place, SqliteOptions, Synchronous};
+use super::pace::Pace;
 use super::value::{Unbound, bind};
 use crate::table::{Dialect, Table, TableColumn, TableName};
 use crate::writer::{Part, Refused, Writer};
@@ -10,6 +11,7 @@ use lorry_core::{Class, Error, ErrorKind, Result, async_trait};
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashMap;
 use std::path::Path;
+use std::time::Instant;
 
 /// Values in one statement of several rows: beyond it a longer statement gains nothing, and costs more to prepare.
 const VALUES: usize = 250;
@@ -24,6 +26,7 @@ pub(crate) struct SqliteWriter {
     place: Place,
     options: SqliteOptions,
     open: Option<Open>,
+    pace: Pace,
 }
 
 #[derive(Debug)]
@@ -46,7 +49,7 @@ struct Insert {
 
 impl SqliteWriter {
     pub(crate) fn new(place: Place, options: SqliteOptions) -> Self {
-        Self { place, options, open: None }
+        Self { place, options, open: None, pace: Pace::default() }
     }
 
     fn open(&self) -> Result<Open> {
@@ -140,12 +143,15 @@ impl Writer for SqliteWriter {
     }
 
     async fn insert(&mut self, parts: &[Part<'_>]) -> Result<(), Refused> {
+        let began = Instant::now();
         let inserted = self.opened()?.insert(parts);
         inserted.map_err(|refused| match refused.error.class() {
             Class::Data => refused,
             _ => Refused { error: self.located(refused.error), ..refused },
         })?;
-        Ok(self.check_file()?)
+        self.check_file()?;
+        std::thread::sleep(self.pace.rest(began, Instant::now()));
+        Ok(())
     }
 
     async fn close(&mut self) -> Result<()> {
