@@ -33,7 +33,7 @@ impl<T: Send + 'static> Stream<T> {
         key: impl FnMut(&T) -> K + Send + 'static,
         mut build: impl FnMut(Self) -> Stream<O>,
     ) -> Stream<O> {
-        let outlets = Arc::<Mutex<Vec<(usize, Outlet<T>)>>>::default();
+        let outlets = Outlets::default();
         let (branch, up) = (self.node.branch(), self.node);
         let spread = Arc::new(SpreadNode {
             info: Info::new(Role::Operator, "partition_by", Holds::Nothing),
@@ -75,12 +75,17 @@ impl<T: Send + 'static> Stream<T> {
     }
 }
 
+/// The queues of the lanes, by number, as they are wired.
+type Outlets<T> = Arc<Mutex<Vec<(usize, Outlet<T>)>>>;
+/// What a spread becomes part of when it is wired: the node above, the place there, the key.
+type Above<T, F> = (Arc<Node<T>>, usize, F);
+
 /// The node that items leave by one of several ways.
 struct SpreadNode<T, F> {
     info: Info,
     upstream: [Arc<dyn AnyNode>; 1],
-    up: Mutex<Option<(Arc<Node<T>>, usize, F)>>,
-    outlets: Arc<Mutex<Vec<(usize, Outlet<T>)>>>,
+    up: Mutex<Option<Above<T, F>>>,
+    outlets: Outlets<T>,
     spent: AtomicBool,
 }
 

@@ -85,6 +85,7 @@ impl Stream<Value> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::ops::testing::{Bench, fates};
     use serde_json::json;

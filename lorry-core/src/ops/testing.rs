@@ -54,7 +54,7 @@ impl<Op, O: Send> Bench<Op, O> {
         Op: Operator<I, O>,
     {
         self.now += time;
-        self.with(|op, out| op.tick(out))
+        self.with(Op::tick)
     }
 
     pub(super) fn ended<I>(&mut self, port: usize) -> &mut Self
@@ -68,7 +68,7 @@ impl<Op, O: Send> Bench<Op, O> {
     where
         Op: Operator<I, O>,
     {
-        self.with(|op, out| op.finish(out))
+        self.with(Op::finish)
     }
 
     /// When it wants to be called, from now.
