@@ -35,14 +35,14 @@ pub(crate) fn call(name: &str, args: &[Value]) -> Result<Value> {
 pub(crate) fn key(of: &Value, value: &Value) -> Result<Value> {
     match of {
         Value::String(name) if name.starts_with('$') => call(name, std::slice::from_ref(value)),
-        part => pick(part)?.of(value).map_err(|_| raise(if part.is_string() { "KeyError" } else { "IndexError" })),
+        Value::Array(parts) => parts.iter().map(|part| key(part, value)).collect(),
+        part => pick(part)?.of(value).map_err(|_| raise(if value.is_array() { "IndexError" } else { "KeyError" })),
     }
 }
 
 fn pick(part: &Value) -> Result<Pick> {
     match part {
         Value::String(key) => Ok(Pick::Key(key.clone())),
-        Value::Array(parts) => Ok(Pick::All(parts.iter().map(pick).collect::<Result<_>>()?)),
         part => part.as_i64().map(Pick::Index).ok_or_else(type_error),
     }
 }
