@@ -2,6 +2,7 @@
 
 use super::downstream::Downstream;
 use super::operator::{Holds, Operator};
+use super::regions::Crossing;
 use super::wiring::Wiring;
 use crate::Result;
 use crate::registry::Role;
@@ -37,12 +38,14 @@ pub(crate) struct Info {
     pub(crate) holds: Holds,
     /// See [`Operator::remembers`](super::Operator::remembers).
     pub(crate) remembers: bool,
+    pub(crate) crossing: Crossing,
     pub(crate) meter: Arc<Meter>,
 }
 
 impl Info {
     pub(crate) fn new(role: Role, kind: &'static str, holds: Holds) -> Self {
-        Self { role, kind, name: Mutex::default(), holds, remembers: false, meter: Arc::default() }
+        let remembers = role == Role::Operator;
+        Self { role, kind, name: Mutex::default(), holds, remembers, crossing: Crossing::None, meter: Arc::default() }
     }
 
     pub(crate) fn of_operator<I, O>(kind: &'static str, op: &impl Operator<I, O>) -> Self {
