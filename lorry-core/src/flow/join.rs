@@ -23,11 +23,13 @@ pub(crate) struct Join<I, O, Op> {
     stage: Stage<I, O, Op>,
     open: usize,
     ending: Ending,
+    /// An input was stopped; what is held for it stays with its source.
+    stopping: bool,
 }
 
 impl<I, O, Op: Operator<I, O>> Join<I, O, Op> {
     pub(crate) fn new(stage: Stage<I, O, Op>, ports: usize) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { stage, open: ports, ending: Ending::Stop }))
+        Arc::new(Mutex::new(Self { stage, open: ports, ending: Ending::Stop, stopping: false }))
     }
 }
 
@@ -57,7 +59,13 @@ where
     }
 
     fn turn(&mut self, turn: &mut Turn<'_, '_>) -> Status {
-        lock(&self.join).stage.turn_port(turn, self.port)
+        let mut join = lock(&self.join);
+        let mut status = join.stage.turn_port(turn, self.port);
+        if join.stopping && status.room == 0 {
+            // What it waits for on a stopped input will not come; the others must still get to their end.
+            status.room = join.stage.room_below();
+        }
+        status
     }
 
     fn finish(&mut self, ending: Ending, now: Instant) {
@@ -67,6 +75,10 @@ where
         if join.open == 0 {
             let ending = join.ending;
             join.stage.finish(ending, now);
+        } else if ending == Ending::EndOfStream {
+            join.stage.ended(self.port, now);
+        } else {
+            join.stopping = true;
         }
     }
 }

@@ -10,6 +10,7 @@ mod item;
 mod join;
 mod node;
 mod operator;
+mod regions;
 mod stage;
 mod stream;
 mod tee;
@@ -24,7 +25,8 @@ pub use stream::{Branch, Stream};
 
 pub(crate) use describe::sorted;
 pub(crate) use downstream::{Downstream, Ending, Status, Turn, earliest};
-pub(crate) use node::{AnyNode, Info, Node, already_used};
+pub(crate) use node::{AnyNode, Info, Meter, Node, already_used};
+pub(crate) use regions::{Crossing, regions};
 pub(crate) use stream::{BatchingOverride, SinkEnd};
 pub(crate) use wiring::Wiring;
 

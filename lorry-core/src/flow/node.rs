@@ -2,6 +2,7 @@
 
 use super::downstream::Downstream;
 use super::operator::{Holds, Operator};
+use super::regions::Crossing;
 use super::wiring::Wiring;
 use crate::Result;
 use crate::registry::Role;
@@ -39,13 +40,22 @@ pub(crate) struct Info {
     pub(crate) settings: Mutex<Vec<(String, String)>>,
     /// See [`Operator::remembers`](super::Operator::remembers).
     pub(crate) remembers: bool,
+    pub(crate) crossing: Crossing,
     pub(crate) meter: Arc<Meter>,
 }
 
 impl Info {
     pub(crate) fn new(role: Role, kind: &'static str, holds: Holds) -> Self {
-        let (name, settings) = (Mutex::default(), Mutex::default());
-        Self { role, kind, name, holds, settings, remembers: false, meter: Arc::default() }
+        Self {
+            role,
+            kind,
+            name: Mutex::default(),
+            holds,
+            settings: Mutex::default(),
+            remembers: role == Role::Operator,
+            crossing: Crossing::None,
+            meter: Arc::default(),
+        }
     }
 
     pub(crate) fn of_operator<I, O>(kind: &'static str, op: &impl Operator<I, O>) -> Self {

@@ -4,6 +4,7 @@ use super::downstream::Downstream;
 use super::item::Item;
 use crate::ack::Token;
 use std::fmt;
+use std::task::Waker;
 use std::time::Instant;
 
 /// A state machine without I/O and without a clock: items in, items out.
@@ -67,6 +68,18 @@ pub trait Operator<I, O = I>: Send {
         let _ = out;
     }
 
+    /// One of several inputs has ended and will bring nothing more, while others go on. A join lets go of what it held for that input,
+    /// and must not hold back the others because of it.
+    fn ended(&mut self, port: usize, out: &mut Output<'_, O>) {
+        let _ = (port, out);
+    }
+
+    /// Called once a turn, before [`tick`](Operator::tick), with the waker of the task that drives the graph. For an operator that the
+    /// program controls from outside: it keeps a clone, and whoever wants something of it wakes.
+    fn watch(&mut self, waker: &Waker) {
+        let _ = waker;
+    }
+
     /// How many items it takes on this port, when the way down takes `downstream`. An operator with one input has port 0.
     fn room(&self, port: usize, downstream: usize) -> usize {
         let _ = port;
@@ -94,7 +107,7 @@ pub enum Holds {
     Nothing,
     /// So many items, for as long as nothing else comes.
     Items(usize),
-    /// So many items, but none for ever: a time limit lets go of them.
+    /// So many items, but none for ever: a time limit lets go of them, or the way down as soon as it has room.
     ForATime(usize),
     /// An item, until another replaces it; that may be never.
     UntilReplaced,
@@ -115,6 +128,14 @@ impl<I, O> Operator<I, O> for Box<dyn Operator<I, O>> {
 
     fn finish(&mut self, out: &mut Output<'_, O>) {
         (**self).finish(out);
+    }
+
+    fn ended(&mut self, port: usize, out: &mut Output<'_, O>) {
+        (**self).ended(port, out);
+    }
+
+    fn watch(&mut self, waker: &Waker) {
+        (**self).watch(waker);
     }
 
     fn room(&self, port: usize, downstream: usize) -> usize {
@@ -146,7 +167,7 @@ impl<'a, T: Send> Output<'a, T> {
 }
 
 impl<'a, T> Output<'a, T> {
-    pub(super) fn new(down: &'a mut dyn Downstream<T>, now: Instant, room: usize) -> Self {
+    pub(crate) fn new(down: &'a mut dyn Downstream<T>, now: Instant, room: usize) -> Self {
         Self { down, now, room, given: 0 }
     }
 

@@ -32,11 +32,22 @@ impl<I, O, Op: Operator<I, O>> Stage<I, O, Op> {
         self.room = out.room_left();
     }
 
+    /// One of several inputs has ended.
+    pub(super) fn ended(&mut self, port: usize, now: Instant) {
+        self.run(now, |op, out| op.ended(port, out));
+    }
+
+    /// What the way down took when it was asked last, less what it got since.
+    pub(super) fn room_below(&self) -> usize {
+        self.room
+    }
+
     /// A turn, and the operator's room on this port.
     pub(super) fn turn_port(&mut self, turn: &mut Turn<'_, '_>, port: usize) -> Status {
         let mut below = self.down.turn(turn);
         self.room = below.room;
         let before = self.given;
+        self.op.watch(turn.cx.waker());
         self.run(turn.now, Op::tick);
         if self.given != before {
             // What the tick let go takes its place below.

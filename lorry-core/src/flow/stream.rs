@@ -169,6 +169,7 @@ pub(crate) struct BatchingOverride {
     pub(crate) items: Option<usize>,
     pub(crate) bytes: Option<usize>,
     pub(crate) linger: Option<Duration>,
+    pub(crate) queue: Option<usize>,
 }
 
 impl Branch {
@@ -187,6 +188,13 @@ impl Branch {
     /// How long a batch that is not full waits while the sink is busy.
     pub fn linger(self, linger: Duration) -> Self {
         self.node.set_batching(&mut |batching| batching.linger = Some(linger));
+        self
+    }
+
+    /// How many items the sink may have before it, those on their way included, before the stream is held back. At least 1. Default: one
+    /// batch more than it may have on its way.
+    pub fn queue(self, items: usize) -> Self {
+        self.node.set_batching(&mut |batching| batching.queue = Some(items.max(1)));
         self
     }
 

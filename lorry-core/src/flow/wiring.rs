@@ -4,24 +4,38 @@ use super::downstream::Downstream;
 use super::item::Item;
 use crate::ack::Tally;
 use crate::relay::{Control, Feed, Queue, Root, Task};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 /// Collects what the nodes become.
 pub(crate) struct Wiring {
     pub(crate) control: Arc<Control>,
-    pub(crate) roots: Vec<Box<dyn Root>>,
+    /// By region: each has a pump of its own.
+    pub(crate) roots: BTreeMap<usize, Vec<Box<dyn Root>>>,
+    /// The region of the node that is being wired.
+    pub(crate) region: usize,
     pub(crate) sources: Vec<Task>,
     pub(crate) sinks: Vec<Task>,
 }
 
 impl Wiring {
     pub(crate) fn new(control: Arc<Control>) -> Self {
-        Self { control, roots: Vec::new(), sources: Vec::new(), sinks: Vec::new() }
+        Self { control, roots: BTreeMap::new(), region: 0, sources: Vec::new(), sinks: Vec::new() }
     }
 
-    /// A queue from which the pump feeds this part of the graph.
+    /// A queue from which a source feeds this part of the graph. What waits in it of a lost lane that comes again is dropped.
     pub(crate) fn add_root<T: Send + 'static>(&mut self, queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) {
-        self.roots.push(Box::new(Feed::new(queue, graph, self.control.superseded.clone())));
+        let superseded = self.control.superseded.clone();
+        self.feed(Feed::new(queue, graph, superseded));
+    }
+
+    /// A queue between two regions of the graph. Nothing in it is dropped: an operator above may remember it.
+    pub(crate) fn add_inner<T: Send + 'static>(&mut self, queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) {
+        self.feed(Feed::new(queue, graph, Arc::default()));
+    }
+
+    fn feed<T: Send + 'static>(&mut self, feed: Feed<T>) {
+        self.roots.entry(self.region).or_default().push(Box::new(feed));
     }
 
     pub(super) fn add_input<T: Send + 'static>(

@@ -15,7 +15,7 @@ pub struct Batch<T> {
 }
 
 impl<T> Batch<T> {
-    /// Vectors of `size` items (at least 1).
+    /// Vectors of `size` items (at least 1; 0 counts as 1).
     pub fn new(size: usize) -> Self {
         Self { size: size.max(1), timeout: None, values: Vec::new(), tokens: Vec::new(), due: None }
     }
@@ -39,7 +39,7 @@ impl<T> Batch<T> {
 impl<T: Send> Operator<T, Vec<T>> for Batch<T> {
     fn push(&mut self, item: Item<T>, out: &mut Output<'_, Vec<T>>) {
         if self.values.is_empty() {
-            self.due = self.timeout.map(|timeout| out.now() + timeout);
+            self.due = self.timeout.and_then(|timeout| out.now().checked_add(timeout));
         }
         self.values.push(item.value);
         self.tokens.push(item.token);
@@ -67,9 +67,10 @@ impl<T: Send> Operator<T, Vec<T>> for Batch<T> {
     }
 
     fn holds(&self) -> Holds {
-        match self.timeout {
-            Some(_) => Holds::ForATime(self.size - 1),
-            None => Holds::Items(self.size - 1),
+        match (self.size - 1, self.timeout) {
+            (0, _) => Holds::Nothing,
+            (items, Some(_)) => Holds::ForATime(items),
+            (items, None) => Holds::Items(items),
         }
     }
 }
@@ -87,5 +88,18 @@ impl<T: Send + 'static> Stream<T> {
     /// With a time limit: `stream.via(Batch::new(10).timeout(limit))`.
     pub fn batch(self, size: usize) -> Stream<Vec<T>> {
         self.via_kind("batch", Batch::new(size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::testing::Bench;
+
+    #[test]
+    fn a_time_limit_beyond_all_clocks_is_none() {
+        let mut bench = Bench::new(Batch::new(2).timeout(Duration::MAX));
+        assert_eq!(bench.push([1]).due(), None);
+        assert_eq!(bench.finish().take(), [[1]]);
     }
 }

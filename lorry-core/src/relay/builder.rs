@@ -5,10 +5,10 @@ use super::policy::OnError;
 use super::pump::pump;
 use super::report::Report;
 use super::retry::Retry;
-use super::running::Running;
+use super::running::{Running, Task};
 use super::source::{Guarantee, Settlement};
 use super::state::StateStore;
-use crate::flow::{AnyNode, Branch, Graph, Holds, Wiring, sorted};
+use crate::flow::{AnyNode, Branch, Graph, Holds, Wiring, regions, sorted};
 use crate::registry::Role;
 use crate::{Error, Result};
 use std::fmt;
@@ -165,6 +165,8 @@ impl Relay {
                 .hint("require at-least-once"));
             }
         }
+        let names: Vec<_> = graph.nodes().iter().map(|node| node.name.clone()).collect();
+        regions(&nodes, &names)?;
         for (place, node) in nodes.iter().enumerate() {
             let Some(info) = node.source_info(&self.settings.identity) else { continue };
             let name = &graph.nodes()[place].name;
@@ -217,18 +219,23 @@ impl Relay {
         let control = Control::new(self.settings, graph);
         let mut wiring = Wiring::new(control.clone());
         // From the sinks up: each node finds its way down ready.
-        let wired = checked
-            .and_then(|()| nodes.iter().zip(&names).rev().try_for_each(|(node, name)| node.wire(name, &mut wiring)));
+        let wired = checked.and_then(|()| regions(&nodes, &names)).and_then(|regions| {
+            nodes.iter().zip(&names).zip(regions).rev().try_for_each(|((node, name), region)| {
+                wiring.region = region;
+                node.wire(name, &mut wiring)
+            })
+        });
         match wired {
             Err(error) => Running::refused(control, error),
             Ok(()) => {
                 let Wiring { mut roots, mut sources, mut sinks, .. } = wiring;
                 // Wired from below; sources keep their order.
-                roots.reverse();
+                roots.values_mut().for_each(|roots| roots.reverse());
                 sources.reverse();
                 sinks.reverse();
-                let pump = Box::pin(pump(roots, control.clone()));
-                Running::start(control, pump, sources, sinks)
+                let main = Box::pin(pump(roots.remove(&0).unwrap_or_default(), control.clone()));
+                sinks.extend(roots.into_values().map(|roots| Box::pin(pump(roots, control.clone())) as Task));
+                Running::start(control, main, sources, sinks)
             }
         }
     }

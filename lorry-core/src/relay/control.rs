@@ -339,8 +339,7 @@ impl Control {
         if !live.all(|source| full(&source)) {
             return;
         }
-        let (holder, held) =
-            self.graph.fullest().map_or(("an operator".into(), 0), |(node, held)| (node.name.to_string(), held));
+        let (holder, held) = self.holder();
         self.fail(
             Error::config(
                 ErrorKind::Stalled,
@@ -351,6 +350,30 @@ impl Control {
                 ),
             )
             .hint("make the operator hold less, or give it a time limit"),
+        );
+    }
+
+    fn holder(&self) -> (String, u64) {
+        self.graph.fullest().map_or(("an operator".into(), 0), |(node, held)| (node.name.to_string(), held))
+    }
+
+    /// All sources have ended, nobody else can put anything in, and no sink has anything before it. If items cannot move then, they
+    /// never will.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase() == Phase::Running
+            && lock(&self.inputs).is_empty()
+            && lock(&self.sources).iter().all(|source| source.ended.load(Ordering::Acquire))
+            && lock(&self.loads).iter().all(|load| load() == 0)
+    }
+
+    pub(crate) fn stalled_at_the_end(&self) {
+        let (holder, held) = self.holder();
+        let text = format!(
+            "nothing can move any more: {holder} holds {held} messages, and waits for some that will not come, for all sources have ended"
+        );
+        self.fail(
+            Error::config(ErrorKind::Stalled, "", text)
+                .hint("let it hold more (ahead), or do not filter only one of the streams that it joins"),
         );
     }
 }

@@ -72,7 +72,8 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         let batching = *lock(&self.batching);
         let keeps_positions = sink.info(&control.settings.identity).keeps_positions;
         let limits = over(batching, sink.limits(), keeps_positions);
-        let queue = Arc::new(Queue::new(limits.items.saturating_mul(limits.receipts + 1)));
+        let most = batching.queue.unwrap_or_else(|| limits.items.saturating_mul(limits.receipts + 1));
+        let queue = Arc::new(Queue::new(most));
         let load = queue.clone();
         control.add_load(Box::new(move || load.held()));
         self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));

@@ -32,6 +32,7 @@ pub use state::{DirState, MemoryState, StateStore};
 pub(crate) use control::Control;
 pub(crate) use drive_sink::SinkNode;
 pub(crate) use drive_source::source_node;
+pub(crate) use outlet::Outlet;
 pub(crate) use pump::{Feed, Root};
 pub(crate) use queue::Queue;
 pub(crate) use running::Task;

@@ -24,6 +24,8 @@ pub(crate) trait Root: Send {
 /// What a turn brought.
 pub(crate) struct Progress {
     pub(crate) moved: bool,
+    /// It has items that nothing below takes.
+    pub(crate) blocked: bool,
     pub(crate) finished: bool,
     pub(crate) deadline: Option<Instant>,
 }
@@ -45,7 +47,9 @@ impl<T> Feed<T> {
 
 impl<T: Send> Root for Feed<T> {
     fn turn(&mut self, turn: &mut Turn<'_, '_>) -> Progress {
-        let Some(graph) = &mut self.graph else { return Progress { moved: false, finished: true, deadline: None } };
+        let Some(graph) = &mut self.graph else {
+            return Progress { moved: false, blocked: false, finished: true, deadline: None };
+        };
         let status = graph.turn(turn);
         let mut ending = None;
         if self.pending.len() == 0 {
@@ -70,9 +74,9 @@ impl<T: Send> Root for Feed<T> {
         if let Some(ending) = ending {
             graph.finish(ending, turn.now);
             self.graph = None;
-            return Progress { moved: true, finished: true, deadline: None };
+            return Progress { moved: true, blocked: false, finished: true, deadline: None };
         }
-        Progress { moved: n > 0, finished: false, deadline: status.deadline }
+        Progress { moved: n > 0, blocked: self.pending.len() > 0, finished: false, deadline: status.deadline }
     }
 }
 
@@ -87,16 +91,18 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
     let mut failed = std::pin::pin!(control.failed());
     let mut timer = Timer::default();
     let mut moved_since = false;
+    let mut stuck_before = false;
     poll_fn(|cx| {
         for _ in 0..TURNS {
             if failed.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
             let now = tokio::time::Instant::now().into_std();
-            let (mut moved, mut finished, mut deadline) = (false, true, None);
+            let (mut moved, mut blocked, mut finished, mut deadline) = (false, false, true, None);
             for root in &mut roots {
                 let progress = root.turn(&mut Turn { now, cx });
                 moved |= progress.moved;
+                blocked |= progress.blocked;
                 finished &= progress.finished;
                 deadline = crate::flow::earliest(deadline, progress.deadline);
             }
@@ -104,7 +110,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                 return Poll::Ready(());
             }
             if moved {
-                moved_since = true;
+                (moved_since, stuck_before) = (true, false);
                 continue;
             }
             if std::mem::take(&mut moved_since) {
@@ -119,6 +125,13 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                     if timer.poll(deadline, cx).is_ready() {
                         continue;
                     }
+                }
+                None if blocked && control.is_over() => {
+                    // Seen twice, because a sink may have made room after this turn had asked for it.
+                    if std::mem::replace(&mut stuck_before, true) {
+                        control.stalled_at_the_end();
+                    }
+                    cx.waker().wake_by_ref();
                 }
                 None => control.look_for_stall(),
             }

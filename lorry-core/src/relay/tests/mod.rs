@@ -5,6 +5,7 @@ mod ends;
 mod failures;
 mod flow;
 mod lost;
+mod operators;
 mod positions;
 mod replay;
 mod script;

@@ -1,0 +1,91 @@
+//! What Streamz does, and what Lorry does otherwise on purpose: `tests/cases/streamz.jsonl`, or the file of that name in the folder that
+//! `LORRY_CASES` names. Graphs are built from their description; timelines are written by hand, and one that is not known here is left
+//! out.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod build;
+mod graph;
+mod python;
+#[path = "../support/mod.rs"]
+mod support;
+mod timelines;
+
+use serde_json::Value;
+use std::future::Future;
+use support::{Outcome, cases, run};
+
+/// Cases that are not run, and why not.
+const LEFT_OUT: &[(&str, &str)] = &[
+    ("streamz.from_textfile.delimiter_kept_and_tail", "a connector: the file source of lorry-net"),
+    ("streamz.from_textfile.from_end", "a connector: the file source of lorry-net"),
+    ("streamz.from_process.lines_with_end", "a connector: the exec source of lorry-net"),
+    ("streamz.from_http_server.post_any_path", "a connector: the HTTP source of lorry-net"),
+    ("streamz.sink_to_textfile.lines", "a connector: the file sink of lorry-net"),
+    ("streamz.nodes.unreferenced_non_sink_is_collected", "Python's weak references; here the graph owns its nodes"),
+    ("streamz.combine_latest.disconnect_emit_on", "re-wiring of a running join; a graph is described before it runs"),
+];
+
+#[test]
+fn streamz_jsonl() {
+    // Of a file of somebody else's it is not known how many there are.
+    let at_least = if std::env::var_os("LORRY_CASES").is_some() { 0 } else { 94 };
+    run("streamz.jsonl", &cases("streamz.jsonl"), at_least, |case| {
+        let id = case["id"].as_str().unwrap_or_default();
+        if let Some((_, why)) = LEFT_OUT.iter().find(|(left_out, _)| *left_out == id) {
+            return Outcome::LeftOut((*why).to_owned());
+        }
+        let expect = case["deviation"].get("lorry_expect").unwrap_or(&case["expect"]);
+        match case["kind"].as_str() {
+            Some("stream_graph") => {
+                on_virtual_time(graph::run(case, expect)).unwrap_or_else(|| Outcome::Failed("it hangs".to_owned()))
+            }
+            Some("stream_timeline") => match on_virtual_time(timelines::observe(id)) {
+                None => Outcome::Failed("it hangs".to_owned()),
+                Some(None) => Outcome::LeftOut("a timeline that is not known here".to_owned()),
+                Some(Some(seen)) if python::same(&seen, expect) => Outcome::Passed,
+                Some(Some(seen)) => Outcome::Failed(format!("{seen}, not {expect}")),
+            },
+            Some("stream_dataframe") => Outcome::LeftOut("aggregations".to_owned()),
+            Some("stream_kafka") => Outcome::LeftOut("comes with Kafka".to_owned()),
+            kind => Outcome::LeftOut(format!("kind {kind:?}")),
+        }
+    });
+}
+
+/// None if it is still not done after a day: then nothing moves any more.
+fn on_virtual_time<T>(what: impl Future<Output = T>) -> Option<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let day = std::time::Duration::from_secs(86_400);
+    runtime.block_on(async { tokio::time::timeout(day, what).await.ok() })
+}
+
+/// Lets everything that can happen now happen, without time passing.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A value of a graph: JSON, with the metadata that travels along.
+#[derive(Clone, Debug, PartialEq)]
+struct Elem {
+    value: Value,
+    meta: Vec<Value>,
+}
+
+impl Elem {
+    fn new(value: Value) -> Self {
+        Self { value, meta: Vec::new() }
+    }
+
+    /// Another value in place of this one.
+    fn with(self, value: Value) -> Self {
+        Self { value, meta: self.meta }
+    }
+
+    /// What came of several: their values as an array, their metadata one after the other.
+    fn gather(many: Vec<Self>) -> Self {
+        let (values, metas): (Vec<_>, Vec<_>) = many.into_iter().map(|elem| (elem.value, elem.meta)).unzip();
+        Self { value: Value::Array(values), meta: metas.concat() }
+    }
+}
