@@ -157,6 +157,29 @@ async fn a_content_type_lets_only_its_own_through() {
     assert!(error.contains("text/plain") && error.contains("only application/json may pass"), "{error}");
 }
 
+#[tokio::test]
+async fn operators_with_several_inputs() {
+    let sources = "fakesrc payloads='1|2|3' ! j.sink_0  fakesrc payloads='a|b' ! j.sink_1";
+    for (join, got) in [
+        ("zip name=j", vec![r#"[1,"a"]"#, r#"[2,"b"]"#]),
+        ("zip name=j ahead=1", vec![r#"[1,"a"]"#, r#"[2,"b"]"#]),
+        ("combine-latest name=j emit-on=1", vec![r#"[3,"a"]"#, r#"[3,"b"]"#]),
+        ("zip-latest name=j", vec![r#"[1,"a"]"#, r#"[2,"a"]"#, r#"[3,"a"]"#]),
+        ("batch name=i size=2 ! flatten ! keepsink id=b  union name=j ! i.", vec![]),
+    ] {
+        let bench = Bench::new();
+        let report = bench.run(&format!("{join} ! keepsink id=a  {sources}").replace("i. ! keepsink id=a", "i.")).await;
+        assert_eq!((report.received, report.held, report.failed), (5, 0, 0), "{join}");
+        assert_eq!(bench.got("a"), got, "{join}");
+        assert_eq!(bench.got("b").len(), if got.is_empty() { 5 } else { 0 }, "{join}");
+    }
+    // A diamond: the two arms of a message make one.
+    let bench = Bench::new();
+    let text = "fakesrc payloads='1|2' ! tee name=t ! identity ! zip name=z ! keepsink id=a  t. ! queue ! z.";
+    assert_eq!(bench.run(text).await.delivered, 2);
+    assert_eq!(bench.got("a"), ["[1,1]", "[2,2]"]);
+}
+
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..1_000_000 {
         if holds() {

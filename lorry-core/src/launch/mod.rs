@@ -36,7 +36,7 @@ mod tests;
 pub use ast::{Bin, Chain, Element, Item, Link, Node, Pipeline, Property};
 pub use build::Step;
 pub use caps::Caps;
-pub use elements::{CapsFilter, Funnel, Identity, Leaky, Queue};
+pub use elements::{CapsFilter, Identity, Leaky, Queue};
 pub use layout::{Layout, Placed};
 
 pub(crate) use elements::register;

@@ -1,4 +1,4 @@
-//! The elements that a graph is made of: `tee`, `funnel`, `union`, `queue`, `identity`, `capsfilter`.
+//! The elements that a graph is made of: `tee`, `queue`, `identity`, `capsfilter`.
 
 mod capsfilter;
 mod queue;
@@ -26,23 +26,9 @@ impl<T> Operator<T> for Identity {
     }
 }
 
-/// Gives out what comes on any of its inputs, as it comes. Token rule: passed on. Holds nothing; ends with its last input.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Funnel;
-
-impl<T> Operator<(usize, T), T> for Funnel {
-    fn push(&mut self, item: Item<(usize, T)>, out: &mut Output<'_, T>) {
-        out.emit(item.value.1, item.token);
-    }
-}
-
 /// Adds them to a registry.
 pub(crate) fn register(registry: &mut Registry) {
     registry.add(ElementSpec::tee("tee").about("gives each message to every branch: tee name=t ! … t. ! …"));
-    for name in ["funnel", "union"] {
-        let make = |_: &mut Args, _| Ok(Box::new(Funnel) as Box<dyn Operator<(usize, Message), Message>>);
-        registry.add(ElementSpec::join(name, make).about("makes one stream of several, as messages come"));
-    }
     registry
         .add(ElementSpec::operator("identity", |_| Ok(Box::new(Identity))).about("passes every message on, unchanged"));
     let queue = |args: &mut Args| Ok(Box::new(args.take::<QueueOptions>()?.make()?) as Box<dyn Operator<Message>>);
