@@ -62,6 +62,11 @@ fn a_graph_branches_and_joins() {
     lines.sort();
     assert_eq!(lines, ["1", "2", "2"]);
     assert_eq!(dir.read("copy.txt"), "1\n2\n");
+    let text = "testsrc count=3 ! filter name=keep expr='.id > 0' ! nullsink";
+    let ran = dir.run(&["launch", text, "--report", "-"]).exits(0);
+    let report: serde_json::Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
+    let keep = serde_json::json!({ "taken": 3, "given": 2, "dropped": 1, "held": 0 });
+    assert_eq!((&report["nodes"]["keep"], &report["nodes"]["nullsink0"]["given"]), (&keep, &2.into()));
     let text = "testsrc count=2 content-type=json ! text/csv ! stdoutsink";
     dir.run(&["launch", text, "--report", "-"]).exits(1).says("application/json");
 }

@@ -180,6 +180,64 @@ async fn operators_with_several_inputs() {
     assert_eq!(bench.got("a"), ["[1,1]", "[2,2]"]);
 }
 
+/// What each node took, gave, dropped and held at the end, by name.
+async fn accounts(bench: &Bench, text: &str) -> BTreeMap<String, [u64; 4]> {
+    let running = bench.registry.parse_launch(text).unwrap().on_error(OnError::Drop).spawn();
+    let monitor = running.monitor();
+    let report = running.wait().await;
+    let sum = report.delivered + report.filtered + report.dropped + report.dead_lettered + report.failed + report.held;
+    assert_eq!(report.received, sum);
+    let graph = monitor.graph();
+    for (node, place) in graph.nodes().iter().zip(0..) {
+        // Between two nodes nothing is lost: what goes into an operator or a sink has come out of those above.
+        let above: u64 = node.inputs.iter().map(|&input| graph.nodes()[input].account().given).sum();
+        assert!(node.inputs.is_empty() || node.account().taken == above, "{place} {}: {text}", node.name);
+    }
+    let account = |node: &lorry_core::flow::GraphNode| {
+        let counts = node.account();
+        (node.name.to_string(), [counts.taken, counts.given, counts.dropped.unwrap(), counts.held.unwrap()])
+    };
+    graph.nodes().iter().map(account).collect()
+}
+
+#[cfg(feature = "jq")]
+#[tokio::test]
+async fn every_node_accounts_for_what_it_took() {
+    let bench = Bench::new();
+    let text = "fakesrc payloads='1|2|x|3|3' ! tee name=t ! filter expr='. > 1' ! unique ! queue ! keepsink id=a refuses=2  \
+                t. ! application/json ! slice start=2 ! funnel name=f ! keepsink id=b  fakesrc num-buffers=7 ! queue ! f.";
+    let accounts = accounts(&bench, text).await;
+    for (name, [taken, given, dropped, held]) in &accounts {
+        assert_eq!(*taken, given + dropped + held, "{name}: {accounts:?}");
+    }
+    let of = |name: &str| accounts[name];
+    assert_eq!((of("t"), of("filter0")), ([5, 5, 0, 0], [5, 3, 2, 0]));
+    assert_eq!((of("unique0"), of("slice0"), of("f")), ([3, 2, 1, 0], [5, 3, 2, 0], [10, 10, 0, 0]));
+    assert_eq!((of("keepsink0"), of("keepsink1"), of("fakesrc1")), ([2, 2, 0, 0], [10, 10, 0, 0], [7, 7, 0, 0]));
+}
+
+#[tokio::test]
+async fn what_is_held_and_what_leaks_is_counted() {
+    let bench = Bench::new();
+    let text = "fakesrc num-buffers=100 ! queue name=q max-size-buffers=10 leaky=upstream ! keepsink id=a waits=true";
+    let running = bench.registry.parse_launch(text).unwrap().spawn();
+    let monitor = running.monitor();
+    let account = |name: &str| {
+        let node = monitor.graph().nodes().iter().find(|node| *node.name == *name).unwrap();
+        node.account()
+    };
+    until("all are at the queue", || account("q").taken == 100).await;
+    let (queue, sink) = (account("q"), account("keepsink0"));
+    assert_eq!(queue.held, Some(10));
+    assert_eq!(queue.taken, queue.given + queue.dropped.unwrap() + 10);
+    assert_eq!((sink.taken, sink.held), (queue.given, Some(queue.given)));
+    bench.gate.send(true).unwrap();
+    let report = running.wait().await;
+    assert_eq!((report.delivered, report.filtered), (account("keepsink0").given, account("q").dropped.unwrap()));
+    assert_eq!(account("q").held, Some(0));
+    assert_eq!(bench.got("a").len() as u64, report.delivered);
+}
+
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..1_000_000 {
         if holds() {

@@ -52,10 +52,33 @@ impl fmt::Debug for GraphNode {
     }
 }
 
+/// What a node has done so far: a picture of a relay that runs, complete once it has ended.
+///
+/// Of an operator that makes at most one item of one, `taken = given + dropped + held`. One that makes several of one gives more; one that
+/// makes one of several (a batch, a window, a join) gives less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeCounts {
+    /// Items that came in; for a source, messages admitted to the relay.
+    pub taken: u64,
+    /// Items that went out; for a sink, those it is done with: delivered, or refused for good.
+    pub given: u64,
+    /// Items that ended here: filtered, rejected, or let go by a queue that leaks. `None` where it cannot be told.
+    pub dropped: Option<u64>,
+    /// Items held back. `None` where it cannot be told.
+    pub held: Option<u64>,
+}
+
 impl GraphNode {
-    /// Items that an operator has taken and given out so far.
+    /// Items that it has taken and given out so far.
     pub fn counts(&self) -> (u64, u64) {
         self.meter.read()
+    }
+
+    /// What it has done so far.
+    pub fn account(&self) -> NodeCounts {
+        let ((taken, given), rest) = (self.meter.read(), self.meter.read_rest());
+        NodeCounts { taken, given, dropped: rest.map(|(dropped, _)| dropped), held: rest.map(|(_, held)| held) }
     }
 }
 
@@ -184,6 +207,21 @@ impl Graph {
         serde_json::json!({ "nodes": nodes, "edges": self.edges().collect::<Vec<_>>() })
     }
 
+    /// The counts of all nodes, as JSON: `{"filter0": {"taken": 3, "given": 2, "dropped": 1, "held": 0}}`. What cannot be told is missing.
+    pub fn counts_to_json(&self) -> serde_json::Value {
+        let node = |node: &GraphNode| {
+            let counts = node.account();
+            let mut json = serde_json::json!({ "taken": counts.taken, "given": counts.given });
+            for (name, count) in [("dropped", counts.dropped), ("held", counts.held)] {
+                if let Some(count) = count {
+                    json[name] = count.into();
+                }
+            }
+            (node.name.to_string(), json)
+        };
+        self.nodes.iter().map(node).collect::<serde_json::Map<_, _>>().into()
+    }
+
     /// In the notation of flow-based programming, which `lorry launch --fbp` reads: the settings as literals, the inputs of a join
     /// numbered. What that notation does not allow in a name is `_`.
     pub fn to_fbp(&self) -> String {
@@ -229,8 +267,8 @@ impl Graph {
     /// The operator that holds most: taken and not given out. What a stalled relay names.
     pub(crate) fn fullest(&self) -> Option<(&GraphNode, u64)> {
         let held = |node: &GraphNode| {
-            let (taken, given) = node.counts();
-            taken.saturating_sub(given)
+            let counts = node.account();
+            counts.held.unwrap_or(counts.taken.saturating_sub(counts.given))
         };
         let operators = self.nodes.iter().filter(|node| node.role == Role::Operator);
         operators.map(|node| (node, held(node))).max_by_key(|(_, held)| *held)

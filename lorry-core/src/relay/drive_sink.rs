@@ -76,6 +76,8 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         let queue = Arc::new(Queue::new(most));
         let load = queue.clone();
         control.add_load(Box::new(move || load.held()));
+        let counted = queue.clone();
+        self.info.meter.read_from(move || counted.counts());
         self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));
         match keeps_positions {
             true => control.expect_positions(),

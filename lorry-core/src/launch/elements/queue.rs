@@ -71,6 +71,10 @@ impl<T: Send> Operator<T> for Queue<T> {
         }
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+
     fn holds(&self) -> Holds {
         Holds::ForATime(self.most)
     }

@@ -127,6 +127,10 @@ impl<I, Op: Operator<I, Vec<Message>>> Operator<I, Message> for Gathered<Op> {
         self.0.remembers()
     }
 
+    fn held(&self) -> Option<usize> {
+        self.0.held()
+    }
+
     fn holds(&self) -> Holds {
         self.0.holds()
     }
