@@ -15,7 +15,7 @@ mod template;
 #[cfg(feature = "tls")]
 pub mod tls;
 
-pub use ack::{Outcome, Tally, Token};
+pub use ack::{Outcome, Token};
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use error::{Class, Error, ErrorKind, Result, did_you_mean};

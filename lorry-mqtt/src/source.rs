@@ -190,6 +190,7 @@ impl Running {
                     chunk
                 }
                 Some(Delivery::Lost(lane)) => return Ok(Event::LaneLost(lane)),
+                Some(Delivery::Repeats(lane)) => return Ok(Event::LaneRepeats(lane)),
                 None => return Err(self.client.verdict()),
             },
         };

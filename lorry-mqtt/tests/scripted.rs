@@ -311,6 +311,34 @@ async fn what_is_settled_late_touches_nothing_of_the_next_connection() {
 }
 
 #[tokio::test]
+async fn what_comes_again_is_announced_once_it_is_certain() {
+    for (qos, session_present, certain) in [
+        (Qos::AtLeastOnce, true, true),
+        // The server has died and forgotten: what was received is all there is.
+        (Qos::AtLeastOnce, false, false),
+        // Sent once.
+        (Qos::AtMostOnce, true, false),
+    ] {
+        let server = Server::start().await;
+        let (mut source, mut peer) = source(&server, |options| options).await;
+        peer.send(Qos::AtLeastOnce, 1, "one").await;
+        peer.send(qos, 2, "two").await;
+        let (old, _) = collect(&mut source, 2).await;
+        drop(peer);
+        assert!(matches!(within(source.next(9)).await, Ok(Event::LaneLost(lane)) if lane == old));
+        let mut peer = server.accept(session_present).await;
+        if !session_present {
+            peer.subscribed().await;
+        }
+        peer.send(Qos::AtLeastOnce, 1, "one").await;
+        if certain {
+            assert!(matches!(within(source.next(9)).await, Ok(Event::LaneRepeats(lane)) if lane == old));
+        }
+        assert!(matches!(within(source.next(9)).await, Ok(Event::Chunk(chunk)) if chunk.lane != old));
+    }
+}
+
+#[tokio::test]
 async fn closing_a_source_acknowledges_what_was_settled_and_nothing_else() {
     let server = Server::start().await;
     let (mut source, mut peer) = source(&server, |options| options).await;

@@ -17,10 +17,16 @@ async fn open<T: Clone + Send + Sync + 'static>(source: &mut MemorySource<T>) {
     source.open(Context::detached("memorysrc")).await.unwrap();
 }
 
-async fn chunk<T: Clone + Send + Sync + 'static>(source: &mut MemorySource<T>, limit: usize) -> Chunk<T> {
-    match source.next(limit).await.unwrap() {
-        Event::Chunk(chunk) => chunk,
-        other => panic!("expected a chunk, got {:?}", std::mem::discriminant(&other)),
+async fn chunk<T: Clone + std::fmt::Debug + Send + Sync + 'static>(
+    source: &mut MemorySource<T>,
+    limit: usize,
+) -> Chunk<T> {
+    loop {
+        match source.next(limit).await.unwrap() {
+            Event::Chunk(chunk) => return chunk,
+            Event::LaneRepeats(_) => {}
+            other => panic!("expected a chunk, got {other:?}"),
+        }
     }
 }
 

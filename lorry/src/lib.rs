@@ -30,3 +30,8 @@ pub fn registry_with_defaults() -> Registry {
     lorry_sql::register(&mut registry);
     registry
 }
+
+/// The example of the project's own page compiles and runs.
+#[cfg(all(doctest, feature = "net-null", feature = "net-test"))]
+#[doc = include_str!("../../README.md")]
+struct ReadmeOfTheProject;

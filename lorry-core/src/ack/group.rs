@@ -1,5 +1,6 @@
 //! Tokens behind one output.
 
+use super::lane::Lane;
 use super::token::{Outcome, Token};
 use crate::Error;
 use crate::sync::lock;
@@ -24,6 +25,14 @@ impl Group {
 
     pub(super) fn is_of_a_lane(&self) -> bool {
         self.tokens.iter().any(Token::is_of_a_lane)
+    }
+
+    pub(super) fn is_superseded(&self) -> bool {
+        self.tokens.iter().all(Token::is_superseded)
+    }
+
+    pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
+        self.tokens.iter().flat_map(Token::lanes).collect()
     }
 
     pub(super) fn resolve(self: Arc<Self>, outcome: Outcome, error: Option<Error>) {

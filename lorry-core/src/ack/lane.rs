@@ -5,10 +5,10 @@ use super::tally::Tally;
 use super::token::Outcome;
 use crate::Error;
 use crate::flow::Item;
-use crate::relay::{Chunk, LaneId, Position, Settled, Settlement, Verdict};
+use crate::relay::{Chunk, LaneId, LaneKey, Position, Settled, Settlement, Verdict};
 use crate::sync::lock;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use tokio::sync::Notify;
 
@@ -18,8 +18,14 @@ use tokio::sync::Notify;
 /// One mutex, taken twice per chunk: when it is issued and when it is done.
 pub(crate) struct Lane {
     id: LaneId,
+    /// Under which name positions of it are kept.
+    key: Option<LaneKey>,
     settlement: Settlement,
     on_rejected: OnRejected,
+    /// It is lost, and its source gives again what was not settled.
+    superseded: AtomicBool,
+    /// The first position that holds the lane for good.
+    barrier: AtomicU64,
     /// Something may be settled, or there is trouble: `take` is worth its lock.
     dirty: AtomicBool,
     state: Mutex<State>,
@@ -38,6 +44,8 @@ pub(crate) struct Signals {
     /// Items and bytes in runs that are not done.
     pub(super) items: AtomicUsize,
     pub(super) bytes: AtomicUsize,
+    /// Of the whole relay: superseded lanes with items still on their way. While there are none, nobody looks at single items.
+    pub(super) superseded: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -83,8 +91,28 @@ pub(crate) struct Trouble {
 const TROUBLES_KEPT: usize = 16;
 
 impl Lane {
-    pub(crate) fn new(id: LaneId, settlement: Settlement, on_rejected: OnRejected, signals: Arc<Signals>) -> Arc<Self> {
-        Arc::new(Self { id, settlement, on_rejected, dirty: AtomicBool::new(false), state: Mutex::default(), signals })
+    pub(crate) fn new(
+        id: LaneId,
+        key: Option<LaneKey>,
+        settlement: Settlement,
+        on_rejected: OnRejected,
+        signals: Arc<Signals>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id,
+            key,
+            settlement,
+            on_rejected,
+            superseded: AtomicBool::new(false),
+            barrier: AtomicU64::new(u64::MAX),
+            dirty: AtomicBool::new(false),
+            state: Mutex::default(),
+            signals,
+        })
+    }
+
+    pub(crate) fn key(&self) -> Option<&LaneKey> {
+        self.key.as_ref()
     }
 
     pub(crate) fn id(&self) -> LaneId {
@@ -234,21 +262,32 @@ impl Lane {
 
     /// The counts, exact within open runs too.
     pub(crate) fn tally(&self) -> Tally {
-        let mut tally = lock(&self.state).tally;
+        let (mut tally, stays) = {
+            let state = lock(&self.state);
+            (state.tally, state.stopping || state.lost)
+        };
         for run in self.open_runs() {
             for index in 0..run.len() {
                 if let Some(slot) = run.decided(index) {
-                    self.count(&mut tally, &run, index, slot, false);
+                    self.count(&mut tally, &run, index, slot, stays);
                 }
             }
         }
         tally
     }
 
-    fn count(&self, tally: &mut Tally, run: &Run, index: usize, slot: Slot, stopping: bool) {
-        // What is dropped undecided while stopping stays with the source: held.
-        if slot.outcome == Outcome::Failed && stopping && run.error(index).is_none() {
-            return;
+    /// `stays`: what is dropped undecided stays with the source, which is no failure.
+    fn count(&self, tally: &mut Tally, run: &Run, index: usize, slot: Slot, stays: bool) {
+        if slot.outcome == Outcome::Failed && stays {
+            if self.is_superseded() {
+                // What another branch had to say about it will be said again.
+                if self.on_rejected == OnRejected::Settle && !run.has_failed(index) || run.error(index).is_none() {
+                    tally.superseded += 1;
+                    return;
+                }
+            } else if run.error(index).is_none() {
+                return;
+            }
         }
         tally.count(slot.outcome, self.on_rejected == OnRejected::Settle);
     }
@@ -268,6 +307,37 @@ impl Lane {
         lock(&self.state).lost = true;
     }
 
+    /// Of a lost lane: its source gives again what was not settled, so whatever of it waits may be dropped.
+    pub(crate) fn supersede(&self) {
+        let state = lock(&self.state);
+        if state.lost && state.items > 0 && !self.superseded.swap(true, Ordering::AcqRel) {
+            self.signals.superseded.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Takes [`supersede`](Lane::supersede) back: the source gives nothing any more.
+    pub(crate) fn keep(&self) {
+        let state = lock(&self.state);
+        if self.superseded.swap(false, Ordering::AcqRel) && state.items > 0 {
+            self.signals.superseded.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Nothing from this position on may be called done: an item there was refused or has failed, and holds the lane. Known as soon as
+    /// it happens, so before anything behind that item goes on.
+    pub(crate) fn barrier(&self) -> Position {
+        Position(self.barrier.load(Ordering::Acquire))
+    }
+
+    /// Up to where everything is decided, in all branches, for good.
+    pub(crate) fn settled(&self) -> Option<Position> {
+        lock(&self.state).settled
+    }
+
     /// Whether the lane can be forgotten: lost, and all of its items decided.
     pub(crate) fn is_over(&self) -> bool {
         let state = lock(&self.state);
@@ -279,6 +349,9 @@ impl Lane {
         // What a panic drops is not an operator that forgot; the panic itself ends the relay.
         if error.is_none() && (state.stopping || state.lost || std::thread::panicking()) {
             return;
+        }
+        if !(outcome == Outcome::Rejected && self.on_rejected == OnRejected::Settle) {
+            self.barrier.fetch_min(position.0, Ordering::AcqRel);
         }
         if state.troubles.len() < TROUBLES_KEPT {
             state.troubles.push(Trouble { position, outcome, error: error.cloned() });
@@ -298,16 +371,19 @@ impl Lane {
             Settlement::Each => self.unreported(run),
         };
         let mut state = lock(&self.state);
-        let stopping = state.stopping || state.lost;
+        let stays = state.stopping || state.lost;
         let mut detail = Vec::new();
         for index in 0..len {
             let Some(slot) = run.decided(index) else { continue };
-            self.count(&mut state.tally, run, index, slot, stopping);
+            self.count(&mut state.tally, run, index, slot, stays);
             if troubled {
                 detail.push((at.position(index), self.decide(run, index, slot)));
             }
         }
         state.items -= len;
+        if state.items == 0 && self.is_superseded() {
+            self.signals.superseded.fetch_sub(1, Ordering::AcqRel);
+        }
         self.signals.items.fetch_sub(len, Ordering::AcqRel);
         self.signals.bytes.fetch_sub(bytes, Ordering::AcqRel);
         let place = (seq - state.first) as usize;

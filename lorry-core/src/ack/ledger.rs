@@ -4,10 +4,10 @@ use super::lane::{Lane, Signals, Trouble};
 use super::run::OnRejected;
 use super::tally::Tally;
 use crate::flow::Item;
-use crate::relay::{Chunk, LaneId, Settled, Settlement};
+use crate::relay::{Chunk, LaneId, LaneKey, Settled, Settlement};
 use crate::sync::lock;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The ledger of a source: opens its lanes, issues tokens, says what may be settled, and counts.
@@ -35,31 +35,48 @@ pub(crate) struct Bound {
 }
 
 impl Ledger {
-    pub(crate) fn new(settlement: Settlement, on_rejected: OnRejected) -> Self {
-        let (lanes, stopping, signals) = (Mutex::default(), AtomicBool::new(false), Arc::default());
-        Self { settlement, on_rejected, lanes, stopping, signals }
+    /// `superseded` counts, for the whole relay, lost lanes whose items come again while some are still on their way.
+    pub(crate) fn new(settlement: Settlement, on_rejected: OnRejected, superseded: Arc<AtomicUsize>) -> Self {
+        let signals = Arc::new(Signals { superseded, ..Signals::default() });
+        Self { settlement, on_rejected, lanes: Mutex::default(), stopping: AtomicBool::new(false), signals }
+    }
+
+    /// A lane whose positions are kept under this key.
+    pub(crate) fn open_lane(&self, id: LaneId, key: LaneKey) {
+        let lane = self.lane(id, Some(key));
+        lock(&self.lanes).open.entry(id).or_insert(lane);
+    }
+
+    /// Whether positions of this lane are kept.
+    pub(crate) fn has_key(&self, id: LaneId) -> bool {
+        lock(&self.lanes).open.get(&id).is_some_and(|lane| lane.key().is_some())
+    }
+
+    fn lane(&self, id: LaneId, key: Option<LaneKey>) -> Arc<Lane> {
+        let lane = Lane::new(id, key, self.settlement, self.on_rejected, self.signals.clone());
+        if self.stopping.load(Ordering::Acquire) {
+            lane.stopping();
+        }
+        lane
     }
 
     /// Enters a chunk; its lane is opened if it is not known.
     pub(crate) fn issue<T>(&self, chunk: Chunk<T>, bytes: usize, into: &mut Vec<Item<T>>) {
         let lane = {
             let mut lanes = lock(&self.lanes);
-            lanes
-                .open
-                .entry(chunk.lane)
-                .or_insert_with(|| {
-                    let lane = Lane::new(chunk.lane, self.settlement, self.on_rejected, self.signals.clone());
-                    if self.stopping.load(Ordering::Acquire) {
-                        lane.stopping();
-                    }
-                    lane
-                })
-                .clone()
+            lanes.open.entry(chunk.lane).or_insert_with(|| self.lane(chunk.lane, None)).clone()
         };
         lane.issue(chunk, bytes, into);
     }
 
-    /// The lane is gone; what was not settled will come again in another.
+    /// The source could not even hand over a message.
+    pub(crate) fn not_handed_over(&self) {
+        let mut lanes = lock(&self.lanes);
+        lanes.past.received += 1;
+        lanes.past.count(super::Outcome::Rejected, self.on_rejected == OnRejected::Settle);
+    }
+
+    /// The lane is gone: nothing of it can be settled any more.
     pub(crate) fn lose(&self, id: LaneId) {
         let mut lanes = lock(&self.lanes);
         if let Some(lane) = lanes.open.remove(&id) {
@@ -72,6 +89,21 @@ impl Ledger {
     pub(crate) fn lose_all(&self) {
         let ids: Vec<_> = lock(&self.lanes).open.keys().copied().collect();
         ids.into_iter().for_each(|id| self.lose(id));
+    }
+
+    /// What was not settled of this lost lane comes again.
+    pub(crate) fn supersede(&self, id: LaneId) {
+        lock(&self.lanes).leaving.iter().filter(|lane| lane.id() == id).for_each(|lane| lane.supersede());
+    }
+
+    /// What was not settled of any lost lane comes again.
+    pub(crate) fn supersede_lost(&self) {
+        lock(&self.lanes).leaving.iter().for_each(|lane| lane.supersede());
+    }
+
+    /// Nothing comes again any more: what is still on its way is wanted after all.
+    pub(crate) fn keep_lost(&self) {
+        lock(&self.lanes).leaving.iter().for_each(|lane| lane.keep());
     }
 
     /// What the source may be told now; see [`Lane::take`].

@@ -11,11 +11,12 @@ mod run;
 mod tally;
 mod token;
 
-pub use tally::Tally;
 pub use token::{Outcome, Token};
 
+pub(crate) use lane::Lane;
 pub(crate) use ledger::{Bound, Ledger};
 pub(crate) use run::{Completion, OnRejected, Run};
+pub(crate) use tally::Tally;
 
 #[cfg(test)]
 mod tests;

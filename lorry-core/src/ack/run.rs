@@ -22,7 +22,7 @@ pub(crate) struct Run {
     slots: Slots,
     /// Whether anything but `Filtered` and `Delivered` happened; then the cold paths look at the slots one by one.
     troubled: AtomicBool,
-    errors: Mutex<Vec<(u32, Error)>>,
+    errors: Mutex<Vec<(u32, Outcome, Error)>>,
     done: Completion,
 }
 
@@ -104,7 +104,7 @@ impl Run {
     fn trouble(&self, index: u32, outcome: Outcome, error: Option<Error>) {
         self.troubled.store(true, Ordering::Release);
         if let Some(error) = &error {
-            lock(&self.errors).push((index, error.clone()));
+            lock(&self.errors).push((index, outcome, error.clone()));
         }
         self.tell(index, outcome, error.as_ref());
     }
@@ -136,7 +136,19 @@ impl Run {
     }
 
     pub(super) fn error(&self, index: usize) -> Option<Error> {
-        lock(&self.errors).iter().find(|(at, _)| *at as usize == index).map(|(_, error)| error.clone())
+        lock(&self.errors).iter().find(|(at, ..)| *at as usize == index).map(|(.., error)| error.clone())
+    }
+
+    /// Whether somebody said of the item that it must come again, rather than nothing at all.
+    pub(super) fn has_failed(&self, index: usize) -> bool {
+        lock(&self.errors).iter().any(|(at, outcome, _)| *at as usize == index && *outcome == Outcome::Failed)
+    }
+
+    pub(super) fn lane(&self) -> Option<&Arc<Lane>> {
+        match &self.done {
+            Completion::Lane { lane, .. } => Some(lane),
+            Completion::Once { .. } => None,
+        }
     }
 
     pub(super) fn at(&self) -> Option<&At> {

@@ -2,29 +2,32 @@
 
 use super::token::Outcome;
 
-/// How many messages came in and what became of them. `received = delivered + filtered + dropped + dead_lettered + failed + held` holds
-/// at any time: what is not decided is held.
+/// How many messages came in and what became of them. `received = delivered + filtered + dropped + dead_lettered + failed + superseded +
+/// held` holds at any time: what is not decided is held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Tally {
+pub(crate) struct Tally {
     /// Messages that the source handed over.
-    pub received: u64,
+    pub(crate) received: u64,
     /// Every destination has them.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// Removed on purpose.
-    pub filtered: u64,
+    pub(crate) filtered: u64,
     /// Rejected, and dropped by policy.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
     /// Rejected, and stored as dead letters.
-    pub dead_lettered: u64,
+    pub(crate) dead_lettered: u64,
     /// Rejected or failed, and not acknowledged: they stay with their source.
-    pub failed: u64,
+    pub(crate) failed: u64,
+    /// Dropped on their way, since their connection was lost and the source gives them again (and counts them again).
+    pub(crate) superseded: u64,
 }
 
 impl Tally {
     /// Messages that are not decided: on their way, or held by operators.
-    pub fn held(&self) -> u64 {
-        self.received.saturating_sub(self.delivered + self.filtered + self.dropped + self.dead_lettered + self.failed)
+    pub(crate) fn held(&self) -> u64 {
+        let decided =
+            self.delivered + self.filtered + self.dropped + self.dead_lettered + self.failed + self.superseded;
+        self.received.saturating_sub(decided)
     }
 
     pub(super) fn count(&mut self, outcome: Outcome, dropped: bool) {
@@ -45,5 +48,6 @@ impl std::ops::AddAssign for Tally {
         self.dropped += other.dropped;
         self.dead_lettered += other.dead_lettered;
         self.failed += other.failed;
+        self.superseded += other.superseded;
     }
 }

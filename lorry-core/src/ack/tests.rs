@@ -13,7 +13,7 @@ fn refusal() -> Error {
 }
 
 fn ledger(settlement: Settlement, on_rejected: OnRejected) -> Ledger {
-    Ledger::new(settlement, on_rejected)
+    Ledger::new(settlement, on_rejected, Default::default())
 }
 
 fn issue(ledger: &Ledger, first: u64, n: usize) -> Vec<Item<u64>> {
@@ -337,4 +337,44 @@ fn refused_items_of_a_chunk_go_to_the_policy() {
 fn small_types_stay_small() {
     assert_eq!(size_of::<Token>(), 16);
     assert!(size_of::<crate::Message>() <= 112, "{}", size_of::<crate::Message>());
+}
+
+#[test]
+fn what_is_dropped_of_a_lane_that_comes_again_is_superseded_and_nothing_else_of_it() {
+    let superseded = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let lanes = || superseded.load(std::sync::atomic::Ordering::SeqCst);
+    let ledger = Ledger::new(Settlement::InOrder, OnRejected::Settle, superseded.clone());
+    let mut tokens: Vec<_> = issue(&ledger, 0, 7).into_iter().map(|item| item.token).rev().collect();
+    let mut next = || tokens.pop().unwrap();
+    next().delivered();
+    ledger.supersede(LaneId(1));
+    assert_eq!(lanes(), 0, "it is not lost");
+    ledger.lose(LaneId(1));
+    ledger.supersede(LaneId(1));
+    ledger.supersede(LaneId(1));
+    assert_eq!(lanes(), 1);
+    drop(next());
+    // One branch has it, the other has not.
+    let both = next();
+    both.clone().delivered();
+    drop(both);
+    // One branch refuses it, the other never sees it: it will be refused again.
+    let both = next();
+    both.clone().reject(refusal());
+    drop(both);
+    next().filtered();
+    next().fail(refusal());
+    let last = next();
+    // Joined with a message that does not come again, it goes on.
+    let live = ledger.lanes();
+    let mut others = Vec::new();
+    ledger.issue(Chunk::sequential(LaneId(2), 0, vec![0_u64]), 8, &mut others);
+    let joined = Token::join(vec![last, others.remove(0).token]);
+    assert!(live == 1 && !joined.is_superseded());
+    let tally = ledger.tally();
+    assert_eq!((tally.superseded, tally.held(), lanes()), (3, 2, 1));
+    joined.delivered();
+    let tally = ledger.tally();
+    assert_eq!((tally.received, tally.delivered, tally.filtered, tally.dropped), (8, 3, 1, 0));
+    assert_eq!((tally.superseded, tally.failed, tally.held(), lanes()), (3, 1, 0, 0));
 }

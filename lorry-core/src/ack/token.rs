@@ -1,8 +1,10 @@
 //! The token: one message's right to be decided exactly once.
 
 use super::group::Group;
+use super::lane::Lane;
 use super::run::Run;
 use crate::Error;
+use crate::relay::Position;
 use std::fmt;
 use std::sync::Arc;
 
@@ -119,6 +121,32 @@ impl Token {
             Inner::Void => false,
             Inner::One(run, _) => run.at().is_some(),
             Inner::Many(group) => group.is_of_a_lane(),
+        }
+    }
+
+    /// Whether all that went into it comes again: to deliver it would only repeat it.
+    pub(crate) fn is_superseded(&self) -> bool {
+        match &self.0 {
+            Inner::Void => false,
+            Inner::One(run, _) => run.lane().is_some_and(|lane| lane.is_superseded()),
+            Inner::Many(group) => group.is_superseded(),
+        }
+    }
+
+    /// The lane and position of the one item that it stands for.
+    pub(crate) fn place(&self) -> Option<(&Arc<Lane>, Position)> {
+        match &self.0 {
+            Inner::One(run, index) => Some((run.lane()?, run.at()?.position(*index as usize))),
+            Inner::Void | Inner::Many(_) => None,
+        }
+    }
+
+    /// The lanes of all that went into it.
+    pub(crate) fn lanes(&self) -> Vec<Arc<Lane>> {
+        match &self.0 {
+            Inner::Void => Vec::new(),
+            Inner::One(run, _) => run.lane().cloned().into_iter().collect(),
+            Inner::Many(group) => group.lanes(),
         }
     }
 

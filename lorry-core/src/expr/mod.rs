@@ -5,7 +5,7 @@
 //! comments and deep nesting are refused on the way in; on the way out `nan` is written as `null` and an infinity as the largest
 //! number, as jq has it.
 //!
-//! Most filters that people write are comparisons of fields: those go around the interpreter ([`native`]).
+//! Most filters that people write are comparisons of fields: those go around the interpreter (`native.rs`).
 
 mod input;
 mod native;

@@ -172,6 +172,19 @@ impl Graph {
         serde_json::json!({ "nodes": nodes, "edges": self.edges().collect::<Vec<_>>() })
     }
 
+    /// The sources whose items reach this node, by name.
+    pub(crate) fn sources_of(&self, name: &str) -> Vec<Arc<str>> {
+        let mut above: Vec<bool> = self.nodes.iter().map(|node| *node.name == *name).collect();
+        // Each stands after its inputs.
+        for place in (0..self.nodes.len()).rev() {
+            if above[place] {
+                self.nodes[place].inputs.iter().for_each(|&input| above[input] = true);
+            }
+        }
+        let sources = self.nodes.iter().zip(above).filter(|(node, above)| *above && node.role == Role::Source);
+        sources.map(|(node, _)| node.name.clone()).collect()
+    }
+
     /// The operator that holds most: taken and not given out. What a stalled relay names.
     pub(crate) fn fullest(&self) -> Option<(&GraphNode, u64)> {
         let held = |node: &GraphNode| {

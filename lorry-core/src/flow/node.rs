@@ -1,7 +1,7 @@
 //! The graph as data: nodes that point at their upstream. It exists before anything runs.
 
 use super::downstream::Downstream;
-use super::operator::Holds;
+use super::operator::{Holds, Operator};
 use super::regions::Crossing;
 use super::wiring::Wiring;
 use crate::Result;
@@ -37,12 +37,26 @@ pub(crate) struct Info {
     pub(crate) name: Mutex<Option<Arc<str>>>,
     pub(crate) holds: Holds,
     pub(crate) crossing: Crossing,
+    /// See [`Operator::remembers`](super::Operator::remembers).
+    pub(crate) remembers: bool,
     pub(crate) meter: Arc<Meter>,
 }
 
 impl Info {
     pub(crate) fn new(role: Role, kind: &'static str, holds: Holds) -> Self {
-        Self { role, kind, name: Mutex::default(), holds, crossing: Crossing::None, meter: Arc::default() }
+        Self {
+            role,
+            kind,
+            name: Mutex::default(),
+            holds,
+            crossing: Crossing::None,
+            remembers: false,
+            meter: Arc::default(),
+        }
+    }
+
+    pub(crate) fn of_operator<I, O>(kind: &'static str, op: &impl Operator<I, O>) -> Self {
+        Self { remembers: op.remembers(), ..Self::new(Role::Operator, kind, op.holds()) }
     }
 }
 

@@ -86,6 +86,14 @@ pub trait Operator<I, O = I>: Send {
         downstream
     }
 
+    /// Whether what becomes of an item may depend on the items before it: one that counts, compares, groups or keeps. Below such an
+    /// operator an item that comes a second time need not fare like the first time (`unique` would remove it), so what waits there is
+    /// delivered even if its source gives it again, and the runtime cannot tell by their order which items have passed. The default
+    /// is the careful answer.
+    fn remembers(&self) -> bool {
+        true
+    }
+
     /// How many items it may hold back at most. Where the source's peer bounds what may stay unacknowledged, more is refused.
     fn holds(&self) -> Holds {
         Holds::Nothing
@@ -136,6 +144,10 @@ impl<I, O> Operator<I, O> for Box<dyn Operator<I, O>> {
 
     fn holds(&self) -> Holds {
         (**self).holds()
+    }
+
+    fn remembers(&self) -> bool {
+        (**self).remembers()
     }
 }
 

@@ -6,7 +6,6 @@ use super::node::{AnyNode, Info, Node};
 use super::operator::Operator;
 use super::stage::Stage;
 use super::tee::Tee;
-use crate::registry::Role;
 use crate::relay::{Sink, SinkNode, Source, source_node};
 use std::fmt;
 use std::sync::Arc;
@@ -59,7 +58,7 @@ impl<T: Send + 'static> Stream<T> {
 
     /// [`via`](Stream::via) under the name that pictures and reports show: `filter`, `batch`.
     pub fn via_kind<O: Send + 'static>(self, kind: &'static str, op: impl Operator<T, O> + 'static) -> Stream<O> {
-        let info = Info::new(Role::Operator, kind, op.holds());
+        let info = Info::of_operator(kind, &op);
         let meter = info.meter.clone();
         let branch = self.node.branch();
         let up = self.node;
@@ -86,7 +85,7 @@ impl<T: Send + 'static> Stream<T> {
         kind: &'static str,
         op: impl Operator<Either<T, B>, O> + 'static,
     ) -> Stream<O> {
-        let info = Info::new(Role::Operator, kind, op.holds());
+        let info = Info::of_operator(kind, &op);
         let meter = info.meter.clone();
         let (left, right) = (self.node, other.node);
         let (at_left, at_right) = (left.branch(), right.branch());
@@ -108,7 +107,7 @@ impl<T: Send + 'static> Stream<T> {
         kind: &'static str,
         op: impl Operator<(usize, T), O> + 'static,
     ) -> Stream<O> {
-        let info = Info::new(Role::Operator, kind, op.holds());
+        let info = Info::of_operator(kind, &op);
         let meter = info.meter.clone();
         let ups: Vec<_> = streams.into_iter().map(|stream| (stream.node.branch(), stream.node)).collect();
         let upstream = ups.iter().map(|(_, node)| node.clone() as Arc<dyn AnyNode>).collect();

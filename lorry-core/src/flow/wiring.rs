@@ -25,7 +25,19 @@ impl Wiring {
 
     /// A queue from which the pump feeds this part of the graph.
     pub(crate) fn add_root<T: Send + 'static>(&mut self, queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) {
-        self.roots.entry(self.region).or_default().push(Box::new(Feed::new(queue, graph)));
+        let feed = Feed::new(queue, graph, self.control.superseded.clone());
+        self.roots.entry(self.region).or_default().push(Box::new(feed));
+    }
+
+    /// [`add_root`](Wiring::add_root) for a queue in the middle of the graph. Operators have seen what comes out of it, and other arms
+    /// of a diamond may be further on with it: nothing of it is superfluous, even if its source gives it again.
+    pub(crate) fn add_inner_root<T: Send + 'static>(
+        &mut self,
+        queue: Arc<Queue<Item<T>>>,
+        graph: Box<dyn Downstream<T>>,
+    ) {
+        let feed = Feed::new(queue, graph, Arc::default());
+        self.roots.entry(self.region).or_default().push(Box::new(feed));
     }
 
     pub(super) fn add_input<T: Send + 'static>(

@@ -17,6 +17,10 @@ impl Operator<Message> for FilterExpr {
             Err(error) => item.token.reject(error),
         }
     }
+
+    fn remembers(&self) -> bool {
+        false
+    }
 }
 
 impl Stream<Message> {

@@ -12,6 +12,10 @@ impl<I, O, F: FnMut(I) -> O + Send> Operator<I, O> for Map<F> {
     fn push(&mut self, item: Item<I>, out: &mut Output<'_, O>) {
         out.emit((self.0)(item.value), item.token);
     }
+
+    fn remembers(&self) -> bool {
+        false
+    }
 }
 
 impl<T: Send + 'static> Stream<T> {

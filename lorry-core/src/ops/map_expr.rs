@@ -24,6 +24,10 @@ impl Operator<Message> for MapExpr {
             (Ok(()), Some(last)) => out.emit(last, item.token),
         }
     }
+
+    fn remembers(&self) -> bool {
+        false
+    }
 }
 
 impl Stream<Message> {

@@ -16,6 +16,10 @@ impl<I, O, F: FnMut(I) -> Result<O> + Send> Operator<I, O> for TryMap<F> {
             Err(error) => item.token.reject(error),
         }
     }
+
+    fn remembers(&self) -> bool {
+        false
+    }
 }
 
 impl<T: Send + 'static> Stream<T> {

@@ -119,9 +119,11 @@ impl Relay {
     }
 
     /// Refuses to start unless every source promises at least this. [`Guarantee::Replayable`] asks for *effectively once*: every sink
-    /// must then keep positions too.
+    /// must then [keep positions](super::SinkInfo::keeps_positions) too, and no operator may
+    /// [remember](crate::flow::Operator::remembers) what it has seen.
     pub fn require(mut self, guarantee: Guarantee) -> Self {
         self.require = Some(guarantee);
+        self.settings.effectively_once = guarantee == Guarantee::Replayable;
         self
     }
 
@@ -154,6 +156,13 @@ impl Relay {
                 let name = &graph.nodes()[place].name;
                 return Err(Error::usage(format!(
                     "effectively once is required, but {name} keeps no record of positions"
+                ))
+                .hint("require at-least-once"));
+            }
+            if let Some(place) = nodes.iter().position(|node| node.info().remembers) {
+                let name = &graph.nodes()[place].name;
+                return Err(Error::usage(format!(
+                    "effectively once is required, but {name} remembers what it has seen, and a restart would forget it"
                 ))
                 .hint("require at-least-once"));
             }

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) retry: Retry,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) bound: Bound,
+    /// Every lane must have a key under which its position is kept.
+    pub(crate) effectively_once: bool,
 }
 
 impl Default for Settings {
@@ -40,6 +42,7 @@ impl Default for Settings {
             retry: Retry::default(),
             state: Arc::new(MemoryState::default()),
             bound: Bound { items: 32_768, bytes: 64 << 20 },
+            effectively_once: false,
         }
     }
 }
@@ -63,6 +66,12 @@ pub(crate) struct SourceState {
     pub(crate) ended: AtomicBool,
 }
 
+/// What a sink has on record of the sources above it; `None`: it keeps no positions.
+struct Record {
+    sources: Vec<Arc<str>>,
+    positions: Option<Positions>,
+}
+
 /// How many items a sink has before it.
 pub(crate) type Load = Box<dyn Fn() -> usize + Send + Sync>;
 
@@ -84,7 +93,9 @@ pub(crate) struct Control {
     /// Sinks whose position ledgers have not been read yet.
     ledgers_to_read: AtomicUsize,
     ledgers_read: Notify,
-    start: Mutex<Positions>,
+    records: Mutex<Vec<Record>>,
+    /// Lost lanes that are given again while some of their items are still on their way. While there are none, nobody looks at items.
+    pub(crate) superseded: Arc<AtomicUsize>,
 }
 
 impl Control {
@@ -104,7 +115,8 @@ impl Control {
             admits: Mutex::new(0),
             ledgers_to_read: AtomicUsize::new(0),
             ledgers_read: Notify::new(),
-            start: Mutex::default(),
+            records: Mutex::default(),
+            superseded: Arc::default(),
         })
     }
 
@@ -201,24 +213,31 @@ impl Control {
 
     // Positions.
 
-    pub(crate) fn positions_read(&self, positions: Positions) {
-        {
-            let mut start = lock(&self.start);
-            for (key, position) in positions.iter() {
-                start.merge_lowest(key.clone(), position);
-            }
-        }
+    /// A sink has no position ledger.
+    pub(crate) fn keeps_no_positions(&self, sink: &str) {
+        lock(&self.records).push(Record { sources: self.graph.sources_of(sink), positions: None });
+    }
+
+    pub(crate) fn positions_read(&self, sink: &str, positions: Positions) {
+        lock(&self.records).push(Record { sources: self.graph.sources_of(sink), positions: Some(positions) });
         if self.ledgers_to_read.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.ledgers_read.notify_waiters();
         }
     }
 
-    /// Where sources resume; waits until every sink with a position ledger has answered.
-    pub(crate) async fn start_positions(&self) -> Positions {
+    /// Where a source resumes; waits until every sink with a position ledger has answered. Only what all sinks below the source know
+    /// counts: where one keeps no positions, or has none of a lane yet, the source itself must know.
+    pub(crate) async fn start_positions(&self, source: &str) -> Positions {
         loop {
             let read = self.ledgers_read.notified();
             if self.ledgers_to_read.load(Ordering::Acquire) == 0 {
-                return lock(&self.start).clone();
+                let records = lock(&self.records);
+                let mut below = records.iter().filter(|record| record.sources.iter().any(|name| **name == *source));
+                let Some(mut start) = below.next().and_then(|record| record.positions.clone()) else {
+                    return Positions::default();
+                };
+                below.for_each(|record| start.meet(record.positions.as_ref().unwrap_or(&Positions::default())));
+                return start;
             }
             read.await;
         }

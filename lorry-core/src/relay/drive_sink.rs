@@ -3,6 +3,7 @@
 use super::context::Context;
 use super::control::{Control, Phase};
 use super::outlet::Outlet;
+use super::pending::Pending;
 use super::queue::Queue;
 use super::retry::{Backoff, Next};
 use super::sink::{Batch, Failures, Limits, Receipt, Sink, SinkInfo};
@@ -14,10 +15,8 @@ use crate::{Class, Error, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -69,15 +68,16 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         self.spent.store(true, Ordering::Release);
         let control = wiring.control.clone();
         let batching = *lock(&self.batching);
-        let limits = over(batching, sink.limits());
+        let keeps_positions = sink.info(&control.settings.identity).keeps_positions;
+        let limits = over(batching, sink.limits(), keeps_positions);
         let most = batching.queue.unwrap_or_else(|| limits.items.saturating_mul(limits.receipts + 1));
         let queue = Arc::new(Queue::new(most));
         let load = queue.clone();
         control.add_load(Box::new(move || load.held()));
         self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));
-        let keeps_positions = sink.info(&control.settings.identity).keeps_positions;
-        if keeps_positions {
-            control.expect_positions();
+        match keeps_positions {
+            true => control.expect_positions(),
+            false => control.keeps_no_positions(name),
         }
         let context = control.context(name);
         let backoff = Backoff::new(context.retry);
@@ -88,11 +88,12 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
             queue,
             backoff,
             context,
+            pending: Pending::new(is_direct(&*self.up), keeps_positions, control.superseded.clone()),
             control,
-            pending: Pending::default(),
             flying: FuturesOrdered::new(),
             again: VecDeque::new(),
             again_at: None,
+            ask_again: false,
             fatal: false,
         };
         wiring.sinks.push(Box::pin(driver.run()));
@@ -110,24 +111,24 @@ impl<T: Send + Sync + 'static> SinkEnd for SinkNode<T> {
     }
 }
 
-fn over(batching: BatchingOverride, own: Limits) -> Limits {
+/// Whether every operator from the source down to here treats each item by itself.
+fn is_direct(node: &dyn AnyNode) -> bool {
+    let mut at = node;
+    loop {
+        match at.upstream() {
+            [] => return true,
+            [above] if !at.info().remembers => at = &**above,
+            _ => return false,
+        }
+    }
+}
+
+fn over(batching: BatchingOverride, own: Limits, keeps_positions: bool) -> Limits {
     Limits {
         items: batching.items.unwrap_or(own.items).max(1),
         bytes: batching.bytes.unwrap_or(own.bytes),
         linger: batching.linger.unwrap_or(own.linger),
-        receipts: own.receipts.max(1),
-    }
-}
-
-/// Items taken from the queue and in no batch yet.
-struct Pending<T> {
-    items: VecDeque<Item<T>>,
-    since: Option<Instant>,
-}
-
-impl<T> Default for Pending<T> {
-    fn default() -> Self {
-        Self { items: VecDeque::new(), since: None }
+        receipts: if keeps_positions { 1 } else { own.receipts.max(1) },
     }
 }
 
@@ -153,6 +154,8 @@ struct Driver<T> {
     /// What failed and is sent again, in order, before anything newer.
     again: VecDeque<(Batch<T>, Vec<Token>)>,
     again_at: Option<Instant>,
+    /// The sink's record is to be read again: nobody knows whether the last batch has landed.
+    ask_again: bool,
     /// An error that ends the relay has been reported.
     fatal: bool,
 }
@@ -175,7 +178,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
         }
         // Nothing is delivered any more: what waits is dropped undecided.
         self.queue.close_reader();
-        self.pending.items.clear();
+        self.pending.clear();
         self.again.clear();
         self.control.progressed();
         self.context.status.ended();
@@ -205,16 +208,16 @@ impl<T: Send + Sync + 'static> Driver<T> {
             while self.may_send() && self.batch_is_due(ended) {
                 self.send_next().await;
             }
-            if ended && self.pending.items.is_empty() && self.again.is_empty() && self.flying.is_empty() {
+            if ended && self.pending.is_empty() && self.again.is_empty() && self.flying.is_empty() {
                 break;
             }
             let limits = self.limits();
-            let wants_more = !ended && self.pending.items.len() < limits.items;
+            let wants_more = !ended && self.pending.len() < limits.items;
             let timer = self.again_at.filter(|_| self.flying.is_empty()).or_else(|| self.linger_ends(&limits));
             let wake = tokio::select! {
                 biased;
                 Some(landed) = self.flying.next(), if !self.flying.is_empty() => Wake::Landed(landed),
-                more = take(&self.queue, &mut self.pending), if wants_more => if more { Wake::Items } else { Wake::Ended },
+                more = self.pending.take(&self.queue), if wants_more => if more { Wake::Items } else { Wake::Ended },
                 () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => Wake::Time,
                 () = &mut failed => Wake::Failed,
             };
@@ -245,7 +248,8 @@ impl<T: Send + Sync + 'static> Driver<T> {
                     }
                 }
             };
-            self.control.positions_read(positions);
+            self.pending.on_record(positions.iter());
+            self.control.positions_read(&self.context.element, positions);
         }
         self.context.status.ready();
         Ok(())
@@ -269,7 +273,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
     }
 
     fn limits(&self) -> Limits {
-        over(self.batching, self.sink.limits())
+        over(self.batching, self.sink.limits(), self.keeps_positions)
     }
 
     fn may_send(&self) -> bool {
@@ -286,39 +290,36 @@ impl<T: Send + Sync + 'static> Driver<T> {
     /// An idle sink gets what there is at once; a busy one when the batch is full, or has waited long enough.
     fn batch_is_due(&mut self, ended: bool) -> bool {
         let limits = self.limits();
-        if self.pending.items.len() < limits.items && !ended {
+        if self.pending.len() < limits.items && !ended {
             self.pending.top_up(&self.queue);
         }
-        if self.pending.items.is_empty() {
+        if self.pending.is_empty() || self.pending.is_blocked() {
             return false;
         }
         ended
             || self.flying.is_empty()
             || limits.linger.is_zero()
-            || self.pending.items.len() >= limits.items
+            || self.pending.len() >= limits.items
             || self.pending.since.is_some_and(|since| since + limits.linger <= Instant::now())
     }
 
     /// Cuts a batch and sends it.
     async fn send_next(&mut self) {
         let limits = self.limits();
-        let mut bytes = 0usize;
-        let mut n = 0;
-        for item in self.pending.items.iter().take(limits.items) {
-            bytes = bytes.saturating_add(self.sink.weigh(&item.value));
-            if n > 0 && bytes > limits.bytes {
-                break;
-            }
-            n += 1;
+        let sink = &self.sink;
+        let cut = self.pending.cut(&limits, |value| sink.weigh(value));
+        if cut.passed > 0 {
+            self.queue.done(cut.passed);
+            self.control.progressed();
         }
-        let mut values = Vec::with_capacity(n);
-        let mut tokens = Vec::with_capacity(n);
-        for item in self.pending.items.drain(..n) {
-            values.push(item.value);
-            tokens.push(item.token);
+        if cut.tokens.is_empty() {
+            return;
         }
-        self.pending.since = (!self.pending.items.is_empty()).then(Instant::now);
-        self.send(Batch::new(values), tokens, false).await;
+        let mut batch = Batch::new(cut.values);
+        if !cut.marks.is_empty() {
+            batch = batch.with_marks(cut.marks);
+        }
+        self.send(batch, cut.tokens, false).await;
     }
 
     /// Sends what failed, one batch at a time, once the delay is over and everything else has landed.
@@ -327,10 +328,49 @@ impl<T: Send + Sync + 'static> Driver<T> {
             return;
         }
         self.again_at = None;
-        if let Some((batch, tokens)) = self.again.pop_front() {
-            self.control.retried(tokens.len());
-            self.send(batch, tokens, true).await;
+        if self.ask_again {
+            match self.sink.positions().await {
+                Ok(positions) => self.pending.on_record(positions.iter()),
+                Err(error) => {
+                    self.waits_after(&error);
+                    return;
+                }
+            }
+            self.ask_again = false;
         }
+        while let Some((batch, tokens)) = self.again.pop_front() {
+            let (batch, tokens) = self.without_what_is_over(batch, tokens);
+            if !tokens.is_empty() {
+                self.control.retried(tokens.len());
+                return self.send(batch, tokens, true).await;
+            }
+        }
+    }
+
+    /// What is still to be sent of a batch: not what has landed by the sink's record, nor what its source gives again.
+    fn without_what_is_over(&mut self, batch: Batch<T>, tokens: Vec<Token>) -> (Batch<T>, Vec<Token>) {
+        let len = tokens.len();
+        let (mut indices, mut kept) = (Vec::with_capacity(len), Vec::with_capacity(len));
+        for (index, token) in tokens.into_iter().enumerate() {
+            if self.pending.has(&token) {
+                token.delivered();
+            } else if self.keeps_positions || !self.pending.is_superfluous(&token) {
+                indices.push(index);
+                kept.push(token);
+            }
+        }
+        if kept.len() == len {
+            return (batch, kept);
+        }
+        self.queue.done(len - kept.len());
+        self.control.progressed();
+        (self.rest(&batch, indices), kept)
+    }
+
+    /// A part of a batch, sent again. What is not in it is decided, so the part completes what the marks say.
+    fn rest(&self, batch: &Batch<T>, indices: Vec<usize>) -> Batch<T> {
+        let rest = batch.select(indices);
+        if batch.marks().is_empty() { rest } else { rest.with_marks(batch.marks().to_vec()) }
     }
 
     async fn send(&mut self, batch: Batch<T>, tokens: Vec<Token>, again: bool) {
@@ -352,6 +392,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
         let failures = match outcome {
             Ok(()) => {
                 tokens.into_iter().for_each(Token::delivered);
+                self.pending.on_record(batch.marks().iter().map(|(key, position)| (key, *position)));
                 self.went_well(len);
                 return;
             }
@@ -359,23 +400,31 @@ impl<T: Send + Sync + 'static> Driver<T> {
         };
         let mut failures = failures.into_iter().peekable();
         let mut first: Option<Error> = None;
+        let mut refused = false;
         let (mut indices, mut kept) = (Vec::new(), Vec::new());
         for (index, token) in tokens.into_iter().enumerate() {
             match failures.next_if(|failure| failure.index == index) {
                 None => token.delivered(),
                 Some(failure) if failure.error.class() == Class::Data => {
+                    refused = true;
                     // Under `stop` the relay ends here. Its source will say so; but nothing more may be sent meanwhile.
                     self.fatal |= self.context.stop_on_refusal && token.is_of_a_lane();
                     token.reject(failure.error);
                 }
                 Some(failure) => {
+                    self.ask_again |= self.keeps_positions && failure.error.class() == Class::Ambiguous;
                     first.get_or_insert(failure.error);
                     indices.push(index);
                     kept.push(token);
                 }
             }
         }
-        let Some(error) = first else { return self.went_well(len) };
+        let Some(error) = first else {
+            if !self.fatal {
+                self.pending.on_record(batch.marks().iter().map(|(key, position)| (key, *position)));
+            }
+            return self.went_well(len);
+        };
         self.queue.done(len - kept.len());
         self.control.progressed();
         if self.fatal {
@@ -383,22 +432,35 @@ impl<T: Send + Sync + 'static> Driver<T> {
             self.again.push_back((batch, kept));
             return;
         }
-        match self.delay_after(&error) {
+        let rest = if indices.len() == batch.len() { batch } else { self.rest(&batch, indices) };
+        if again {
+            self.again.push_front((rest, kept));
+        } else {
+            self.again.push_back((rest, kept));
+        }
+        // What was left out because of a message that is now decided is tried at once: nothing is wrong with it or with the peer.
+        if refused || self.waits_after(&error) {
+            return;
+        }
+        let given_up = if again { self.again.pop_front() } else { self.again.pop_back() };
+        for token in given_up.into_iter().flat_map(|(_, tokens)| tokens) {
+            token.fail(error.clone());
+        }
+    }
+
+    /// Nothing is sent for a while after this error; false: never again.
+    fn waits_after(&mut self, error: &Error) -> bool {
+        match self.delay_after(error) {
             Ok(delay) => {
-                let rest = if indices.len() == batch.len() { batch } else { batch.select(indices) };
-                if again {
-                    self.again.push_front((rest, kept));
-                } else {
-                    self.again.push_back((rest, kept));
-                }
                 // The delay counts from the last failure, and a second receipt's failure does not shorten it.
                 let at = Instant::now() + delay;
                 self.again_at = Some(self.again_at.map_or(at, |before| before.max(at)));
+                true
             }
             Err(error) => {
                 self.fatal = true;
-                self.control.fail(error.clone());
-                kept.into_iter().for_each(|token| token.fail(error.clone()));
+                self.control.fail(error);
+                false
             }
         }
     }
@@ -420,31 +482,4 @@ fn flight<T: Send + Sync + 'static>(
     again: bool,
 ) -> BoxFuture<'static, Landed<T>> {
     receipt.map(move |outcome| Landed { batch, tokens, outcome, again }).boxed()
-}
-
-impl<T> Pending<T> {
-    fn add(&mut self, items: Vec<Item<T>>) {
-        if !items.is_empty() {
-            self.since.get_or_insert_with(Instant::now);
-            self.items.extend(items);
-        }
-    }
-
-    fn top_up(&mut self, queue: &Queue<Item<T>>) {
-        let mut items = Vec::new();
-        queue.try_take(&mut items);
-        self.add(items);
-    }
-}
-
-/// Waits for items; false when no more will come.
-async fn take<T>(queue: &Queue<Item<T>>, pending: &mut Pending<T>) -> bool {
-    let mut items = Vec::new();
-    let ending = poll_fn(|cx| match queue.poll_take(cx, &mut items) {
-        Poll::Ready(ending) => Poll::Ready(ending),
-        Poll::Pending => Poll::Pending,
-    })
-    .await;
-    pending.add(items);
-    ending.is_none()
 }

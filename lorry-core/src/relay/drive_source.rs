@@ -35,7 +35,7 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
         let bound = control.settings.bound.items;
         let state = Arc::new(SourceState {
             name: name.clone(),
-            ledger: Ledger::new(info.settlement, control.settings.on_error.on_rejected()),
+            ledger: Ledger::new(info.settlement, control.settings.on_error.on_rejected(), control.superseded.clone()),
             window: info.max_unacked.map_or(bound, |max| max.min(bound)),
             ended: AtomicBool::new(false),
         });
@@ -80,7 +80,12 @@ impl<T: Send + 'static> Driver<T> {
         let gives_again = self.info.guarantee >= Guarantee::SurvivesRestart;
         let ending = match self.control.phase() {
             Phase::Running => Ending::EndOfStream,
-            Phase::Stopping => ending_on_stop(gives_again),
+            Phase::Stopping => {
+                if !gives_again {
+                    self.state.ledger.keep_lost();
+                }
+                ending_on_stop(gives_again)
+            }
             Phase::Failed => Ending::Stop,
         };
         if ending == Ending::Stop {
@@ -97,7 +102,7 @@ impl<T: Send + 'static> Driver<T> {
         let control = self.control.clone();
         let mut stopped = std::pin::pin!(control.stopped());
         self.context.start = tokio::select! {
-            start = control.start_positions() => start,
+            start = control.start_positions(&self.context.element) => start,
             () = &mut stopped => return Ok(()),
         };
         tokio::select! {
@@ -132,17 +137,29 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(Event::Chunk(chunk)) => {
                     self.backoff.succeeded();
                     control.arrived();
+                    if control.settings.effectively_once && !self.state.ledger.has_key(chunk.lane) {
+                        return Err(self.has_no_key());
+                    }
                     self.admit(chunk);
                 }
-                Ok(Event::LaneOpened(..)) => {}
+                Ok(Event::LaneOpened(lane, key)) => self.state.ledger.open_lane(lane, key),
                 Ok(Event::LaneClosing(..)) => exact = true,
-                Ok(Event::LaneLost(lane)) => self.state.ledger.lose(lane),
+                Ok(Event::LaneLost(lane)) => {
+                    self.state.ledger.lose(lane);
+                    if self.info.guarantee == Guarantee::Replayable {
+                        self.state.ledger.supersede(lane);
+                    }
+                }
+                Ok(Event::LaneRepeats(lane)) => self.state.ledger.supersede(lane),
                 Ok(Event::End) => return Ok(()),
                 Err(error) if error.class() == Class::Data => self.cannot_hand_over(error)?,
                 // A source that keeps a connection rides out by itself what may pass: this is the end.
                 Err(error) if error.class() == Class::Config => return Err(error),
                 Err(error) => {
                     self.state.ledger.lose_all();
+                    if self.info.guarantee == Guarantee::Replayable {
+                        self.state.ledger.supersede_lost();
+                    }
                     tokio::select! {
                         again = self.again_after(error) => again?,
                         () = &mut stopped => return Ok(()),
@@ -154,6 +171,7 @@ impl<T: Send + 'static> Driver<T> {
 
     /// The source has a message that it cannot even hand over; the policy is the same as for one that a sink refuses.
     fn cannot_hand_over(&self, error: Error) -> Result<()> {
+        self.state.ledger.not_handed_over();
         match self.control.settings.on_error {
             super::OnError::Stop => Err(error.with("from", &self.state.name)),
             super::OnError::Drop => {
@@ -161,6 +179,13 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(())
             }
         }
+    }
+
+    /// A source that promises more than it keeps.
+    fn has_no_key(&self) -> Error {
+        let text =
+            format!("{} can be replayed, but has given a lane no key under which to keep positions", self.state.name);
+        Error::config(ErrorKind::Other, "", text).hint("require at-least-once")
     }
 
     async fn open(&mut self) -> Result<()> {

@@ -6,6 +6,7 @@ mod control;
 mod drive_sink;
 mod drive_source;
 mod outlet;
+mod pending;
 mod policy;
 mod position;
 mod pump;

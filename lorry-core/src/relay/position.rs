@@ -39,10 +39,22 @@ impl fmt::Display for LaneKey {
 pub struct Positions(BTreeMap<LaneKey, Position>);
 
 impl Positions {
-    /// Notes a lane's position; the lower one wins where the lane is known, so that merging several sinks' ledgers gives a place
-    /// from which none of them misses anything.
+    /// Notes a lane's position; the lower one wins where the lane is known.
     pub fn merge_lowest(&mut self, key: LaneKey, position: Position) {
         self.0.entry(key).and_modify(|own| *own = position.min(*own)).or_insert(position);
+    }
+
+    /// What both know, by the lower position: from there neither misses anything.
+    pub(crate) fn meet(&mut self, other: &Self) {
+        self.0.retain(|key, position| {
+            let known = other.get(key);
+            known.inspect(|known| *position = (*position).min(*known)).is_some()
+        });
+    }
+
+    /// Notes a lane's position; the higher one wins.
+    pub(crate) fn advance(&mut self, key: LaneKey, position: Position) {
+        self.0.entry(key).and_modify(|own| *own = position.max(*own)).or_insert(position);
     }
 
     /// The position of a lane.

@@ -7,6 +7,7 @@ use crate::flow::{Downstream, Ending, Item, Turn};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::time::Sleep;
@@ -34,11 +35,13 @@ pub(crate) struct Feed<T> {
     queue: Arc<Queue<Item<T>>>,
     graph: Option<Box<dyn Downstream<T>>>,
     pending: std::vec::IntoIter<Item<T>>,
+    /// Whether some of the items may have become superfluous; see `Control::superseded`.
+    superseded: Arc<AtomicUsize>,
 }
 
 impl<T> Feed<T> {
-    pub(crate) fn new(queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) -> Self {
-        Self { queue, graph: Some(graph), pending: Vec::new().into_iter() }
+    pub(crate) fn new(queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>, superseded: Arc<AtomicUsize>) -> Self {
+        Self { queue, graph: Some(graph), pending: Vec::new().into_iter(), superseded }
     }
 }
 
@@ -56,10 +59,15 @@ impl<T: Send> Root for Feed<T> {
                 self.pending = items.into_iter();
             }
         }
-        let n = status.room.min(self.pending.len());
-        for item in self.pending.by_ref().take(n) {
-            graph.push(item, turn.now);
+        let before = self.pending.len();
+        if self.superseded.load(Ordering::Acquire) == 0 {
+            self.pending.by_ref().take(status.room).for_each(|item| graph.push(item, turn.now));
+        } else {
+            // What its source gives again is dropped here, before any operator has seen it.
+            let wanted = self.pending.by_ref().filter(|item| !item.token.is_superseded());
+            wanted.take(status.room).for_each(|item| graph.push(item, turn.now));
         }
+        let n = before - self.pending.len();
         if n > 0 {
             self.queue.done(n);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The counts of a relay that has ended, and why it ended if that was not the end of the stream or a stop.
 ///
-/// `received = delivered + filtered + dropped + dead_lettered + failed + held`, in messages of the sources.
+/// `received = delivered + filtered + dropped + dead_lettered + failed + superseded + held`, in messages of the sources.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -24,6 +24,8 @@ pub struct Report {
     pub dead_lettered: u64,
     /// Rejected or failed; not acknowledged.
     pub failed: u64,
+    /// Dropped on their way, since their connection was lost and the source gives them again (and counts them again).
+    pub superseded: u64,
     /// Undecided at the end; not acknowledged.
     pub held: u64,
     /// Messages that were sent more than once.
@@ -48,14 +50,18 @@ pub struct Snapshot {
 
 impl Report {
     pub(crate) fn of(tally: Tally, retried: u64, reconnects: u64, elapsed: Duration, error: Option<Error>) -> Self {
+        let held = tally.held();
+        // Named one by one, so that none is forgotten.
+        let Tally { received, delivered, filtered, dropped, dead_lettered, failed, superseded } = tally;
         Self {
-            received: tally.received,
-            delivered: tally.delivered,
-            filtered: tally.filtered,
-            dropped: tally.dropped,
-            dead_lettered: tally.dead_lettered,
-            failed: tally.failed,
-            held: tally.held(),
+            received,
+            delivered,
+            filtered,
+            dropped,
+            dead_lettered,
+            failed,
+            superseded,
+            held,
             retried,
             reconnects,
             elapsed,
@@ -72,6 +78,7 @@ impl Report {
             "dropped": self.dropped,
             "dead_lettered": self.dead_lettered,
             "failed": self.failed,
+            "superseded": self.superseded,
             "held": self.held,
             "retried": self.retried,
             "reconnects": self.reconnects,

@@ -28,6 +28,29 @@ use std::time::Duration;
 ///
 /// Up to [`Limits::receipts`] batches are outstanding at once. With `receipts = 1` batches follow each other strictly.
 ///
+/// # Positions
+///
+/// A sink that [keeps positions](SinkInfo::keeps_positions) makes *effectively once* of a source that can be replayed. It gets its
+/// batches one at a time and
+///
+/// * writes the [marks](Batch::marks) of a batch in the same transaction as its messages: **all or nothing**. What it refuses (class
+///   `data`) is left out and counts as done, for it never comes again; but where the relay ends at a refused message
+///   ([`Context::stop_on_refusal`]), it rolls the whole batch back, names the guilty message, and answers for the others with a
+///   transient error. A batch without marks is written like any other.
+/// * gives them back in [`positions`](Sink::positions). If a commit whose answer was lost may still be under way at the server, it
+///   makes sure that it is not (by a lock, or by replacing only the position that it knows).
+///
+/// The runtime does the rest. A mark says: everything of this lane up to this position that goes to this sink is in this batch or was
+/// in an earlier one. Where every operator from the source to the sink treats each message by itself
+/// ([`Operator::remembers`](crate::flow::Operator::remembers) is false) it is exact: nothing beyond it is in the batch either. There
+/// what lies at or below the sink's own record is not sent again (it counts as delivered), whether it comes again after a restart, for
+/// the sake of another sink, or in a new lane of the same key; and after an ambiguous answer the record is read again. All that was
+/// made of one message goes into one batch; if it is larger than a batch, its parts come twice when the process dies between them.
+/// Below any other operator a mark is careful: what is decided in all branches. Then messages may come twice, none is left out.
+///
+/// The source begins at the lowest position that all sinks below it have of a lane, and by its own knowledge where one of them keeps
+/// no positions, or has none of that lane.
+///
 /// # Cancelling
 ///
 /// | await | when the future is dropped before it is ready |
@@ -92,8 +115,8 @@ where
     /// Nothing of the batch was taken; treated like a receipt that fails for every message.
     async fn send(&mut self, batch: Batch<T>) -> Result<Receipt>;
 
-    /// The positions that a sink with a [position ledger](SinkInfo::keeps_positions) has on record for this relay. Called once,
-    /// after `open`, before any source is opened.
+    /// The positions that a sink with a [position ledger](SinkInfo::keeps_positions) has on record for this relay. Called after
+    /// `open`, before any source is opened, and again when an `ambiguous` answer has left open whether a batch has landed.
     ///
     /// # Errors
     /// As `open`.

@@ -230,7 +230,8 @@ pub enum Guarantee {
     UntilExit,
     /// They come again to the next process of the same name (a persistent session, a consumer group, a queue).
     SurvivesRestart,
-    /// Everything can be read again from any position (Kafka, a file).
+    /// Everything can be read again from any position (Kafka, a file). Each lane is [opened](Event::LaneOpened) with a key that stays
+    /// the same over restarts, and begins behind the position that [`Context::start`] has of it.
     Replayable,
 }
 
@@ -251,12 +252,19 @@ impl std::fmt::Display for Guarantee {
 pub enum Event<T = Message> {
     /// Messages.
     Chunk(Chunk<T>),
-    /// A lane with a key of its own begins.
+    /// A lane with a key of its own begins. Before its first chunk. Sinks keep its position under this key.
     LaneOpened(LaneId, LaneKey),
     /// The lane will be taken away (a rebalance): settle what can be settled within this time. Nothing more comes from it.
     LaneClosing(LaneId, Duration),
-    /// The lane is gone (a lost connection): what was not settled comes again in another lane, and settling it is void.
+    /// The lane is gone (a lost connection), and settling it is void. What was not settled comes again in another lane, as far as the
+    /// [`Guarantee`] goes. What is on its way is delivered all the same: the origin may have forgotten it together with the connection.
+    /// Only of a [replayable](Guarantee::Replayable) source it is dropped at once.
     LaneLost(LaneId),
+    /// It is certain that **everything** of this lost lane that was not settled is given again (the server has kept the session, and
+    /// nothing was sent without acknowledgement). Whatever of it waits is dropped, so that a slow sink is not busy with repetitions:
+    /// what waits for the graph, and what waits for a sink unless an operator between [remembers](crate::flow::Operator::remembers).
+    /// Batches under way and what operators hold go on. The dropped messages are counted as *superseded*.
+    LaneRepeats(LaneId),
     /// The source has ended for good.
     End,
 }

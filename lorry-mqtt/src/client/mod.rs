@@ -52,6 +52,8 @@ pub(crate) enum Delivery {
     /// Messages by arrival, with the number of the first.
     Messages(Chunk),
     Lost(LaneId),
+    /// What was not acknowledged of this lost lane comes again.
+    Repeats(LaneId),
 }
 
 /// How far the task has come.
@@ -104,6 +106,7 @@ impl Client {
             arrivals,
             batches: Batches::default(),
             progress: reached,
+            lost: Vec::new(),
         };
         let task = tokio::spawn(task.run());
         (Self { commands, progress, task }, Inbox { deliveries: inbox, queued, limit: hold.messages })
@@ -189,6 +192,8 @@ struct Task {
     arrivals: Arrivals,
     batches: Batches,
     progress: watch::Sender<Progress>,
+    /// Lanes that come again if the server has kept the session.
+    lost: Vec<LaneId>,
 }
 
 impl Task {
@@ -228,6 +233,9 @@ impl Task {
     fn ended(&mut self, error: Error, by_peer: bool) -> (Error, bool) {
         let logged_in = self.session.is_logged_in();
         let lane = LaneId(self.session.generation());
+        if logged_in && self.session.all_comes_again() {
+            self.lost.push(lane);
+        }
         let lost = Error::transient(
             ErrorKind::Connection,
             "publish",

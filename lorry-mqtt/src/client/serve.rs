@@ -172,7 +172,10 @@ impl Task {
             match self.session.receive(packet, &mut at.outbox)? {
                 Event::Message(number, publish) => self.arrived(at, number, publish),
                 Event::Answered(outcome) => self.batches.answered(outcome),
-                Event::LoggedIn { subscribed } => {
+                Event::LoggedIn { subscribed, resumed } => {
+                    for lane in self.lost.drain(..).filter(|_| resumed) {
+                        let _ = self.arrivals.deliveries.send(Delivery::Repeats(lane));
+                    }
                     let limits = self.session.limits();
                     at.outbox.limits = limits;
                     at.alive = KeepAlive::new(limits.keep_alive, Instant::now());

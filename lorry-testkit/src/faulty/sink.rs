@@ -12,13 +12,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct FaultySink<S, T = Message> {
     sink: S,
     faults: Arc<Mutex<Faults>>,
+    stops: bool,
     values: PhantomData<fn() -> T>,
 }
 
 impl<S: Sink<T>, T: Send + Sync + 'static> FaultySink<S, T> {
     /// This sink with these faults.
     pub fn new(sink: S, faults: Faults) -> Self {
-        Self { sink, faults: Arc::new(Mutex::new(faults)), values: PhantomData }
+        Self { sink, faults: Arc::new(Mutex::new(faults)), stops: true, values: PhantomData }
     }
 
     /// The faults, to see afterwards what was injected.
@@ -31,7 +32,11 @@ impl<S: Sink<T>, T: Send + Sync + 'static> FaultySink<S, T> {
         let kept: Vec<usize> = (0..batch.len()).filter(|index| !failed.contains(index)).collect();
         let receipt: Receipt = match kept.is_empty() {
             true => std::future::ready(Ok(())).boxed(),
-            false => self.sink.send(batch.select(kept.iter().copied())).await?,
+            false => {
+                let rest = batch.select(kept.iter().copied());
+                let marks = if fault == Fault::Data { batch.marks() } else { &[] };
+                self.sink.send(rest.with_marks(marks.to_vec())).await?
+            }
         };
         Ok(Box::pin(async move {
             let inside = receipt.await.err().map(Failures::into_vec).unwrap_or_default();
@@ -53,6 +58,7 @@ impl<S: Sink<T>, T: Send + Sync + 'static> Sink<T> for FaultySink<S, T> {
     }
 
     async fn open(&mut self, context: Context) -> Result<()> {
+        self.stops = context.stop_on_refusal;
         self.sink.open(context).await
     }
 
@@ -62,7 +68,17 @@ impl<S: Sink<T>, T: Send + Sync + 'static> Sink<T> for FaultySink<S, T> {
             (faults.draw(), faults.draw_delay())
         };
         let len = batch.len();
+        // A sink with a position ledger lands a batch or does not.
+        let whole = self.sink.info(&Identity::default()).keeps_positions;
         let receipt = match fault {
+            Some(Fault::Partial) if whole => {
+                std::future::ready(Err(Failures::all(len, &Fault::Partial.error()))).boxed()
+            }
+            Some(Fault::Data) if whole && self.stops => {
+                let guilty = Failure { index: len / 2, error: Fault::Data.error() };
+                let others = Failures::all(len, &Fault::Transient.error()).into_vec();
+                std::future::ready(Err(Failures::some([guilty].into_iter().chain(others).collect()))).boxed()
+            }
             None => self.sink.send(batch).await?,
             Some(fault @ (Fault::Transient | Fault::Config)) => {
                 std::future::ready(Err(Failures::all(len, &fault.error()))).boxed()

@@ -4,7 +4,7 @@ use super::lock;
 use lorry_core::relay::{
     Batch, Context, Failure, Failures, Identity, LaneKey, Limits, Position, Positions, Receipt, Sink, SinkInfo,
 };
-use lorry_core::{Error, Message, Result};
+use lorry_core::{Class, Error, ErrorKind, Message, Result};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -50,6 +50,8 @@ struct State<T> {
     outstanding: usize,
     most_outstanding: usize,
     positions: Option<BTreeMap<LaneKey, Position>>,
+    /// The relay ends at the first refused value; so it was told by `open`.
+    stops: bool,
     open_failures: VecDeque<Error>,
     opens: usize,
     closed: bool,
@@ -84,7 +86,8 @@ impl<T: Clone + Send + Sync + 'static> MemorySink<T> {
         self
     }
 
-    /// Has a position ledger: marks are kept with the batch, and given out by `positions`.
+    /// Has a position ledger: marks are kept with the batch, as in one transaction, and given out by `positions`. If a value is
+    /// refused and the relay ends at that, nothing of its batch lands.
     #[must_use]
     pub fn keeps_positions(self) -> Self {
         self.store.state().positions.get_or_insert_default();
@@ -124,13 +127,20 @@ impl<T: Clone> State<T> {
                 batch.iter().enumerate().filter_map(|(index, value)| Some(Failure { index, error: refuses(value)? }));
             failures.extend(refused);
         }
+        if self.positions.is_some() && self.stops && failures.iter().any(|failure| failure.error.class() == Class::Data)
+        {
+            let left = Failures::all(batch.len(), &Error::transient(ErrorKind::Other, "", "rolled back"));
+            return Ok(Err(Failures::some(failures.into_iter().chain(left.into_vec()).collect())));
+        }
         let landed: Vec<T> = batch
             .iter()
             .enumerate()
             .filter(|(index, _)| failures.iter().all(|failure| failure.index != *index))
             .map(|(_, value)| value.clone())
             .collect();
-        if let Some(positions) = self.positions.as_mut().filter(|_| failures.is_empty()) {
+        // Refused values never come again.
+        let decided = failures.iter().all(|failure| failure.error.class() == Class::Data);
+        if let Some(positions) = self.positions.as_mut().filter(|_| decided) {
             positions.extend(batch.marks().iter().cloned());
         }
         if !landed.is_empty() {
@@ -156,9 +166,10 @@ impl<T: Clone + Send + Sync + 'static> Sink<T> for MemorySink<T> {
         self.limits
     }
 
-    async fn open(&mut self, _: Context) -> Result<()> {
+    async fn open(&mut self, context: Context) -> Result<()> {
         let mut state = self.store.state();
         state.opens += 1;
+        state.stops = context.stop_on_refusal;
         state.open_failures.pop_front().map_or(Ok(()), Err)
     }
 
@@ -181,8 +192,7 @@ impl<T: Clone + Send + Sync + 'static> Sink<T> for MemorySink<T> {
     }
 
     async fn positions(&mut self) -> Result<Positions> {
-        let state = self.store.state();
-        Ok(state.positions.iter().flatten().map(|(key, position)| (key.clone(), *position)).collect())
+        Ok(self.store.positions())
     }
 
     async fn close(&mut self) -> Result<()> {
@@ -213,6 +223,7 @@ impl<T: Clone + Send + Sync + 'static> Store<T> {
             outstanding: 0,
             most_outstanding: 0,
             positions: None,
+            stops: true,
             open_failures: VecDeque::new(),
             opens: 0,
             closed: false,
@@ -243,6 +254,12 @@ impl<T: Clone + Send + Sync + 'static> Store<T> {
     /// What has landed, batch by batch.
     pub fn batches(&self) -> Vec<Vec<T>> {
         self.state().batches.clone()
+    }
+
+    /// The positions on record; see [`MemorySink::keeps_positions`].
+    pub fn positions(&self) -> Positions {
+        let state = self.state();
+        state.positions.iter().flatten().map(|(key, position)| (key.clone(), *position)).collect()
     }
 
     /// Every batch that was sent, landed or not.

@@ -72,6 +72,10 @@ struct State<T> {
     open_failures: VecDeque<Error>,
     announce: bool,
     lost: Option<LaneId>,
+    /// Up to where the last process has settled.
+    reached: Option<usize>,
+    /// Lost lanes that come again, as is to be announced.
+    repeats: Vec<LaneId>,
 }
 
 struct Lane {
@@ -137,11 +141,14 @@ impl<T: Clone + Send + Sync + 'static> MemorySource<T> {
         let state = &mut *self.origin.state();
         if let Some(lost) = state.lost.take().filter(|lost| self.lane == Some(*lost)) {
             self.lane = None;
+            state.repeat(lost);
             return Ok(Some(Event::LaneLost(lost)));
         }
         if let Some(error) = state.failures.pop_front() {
             state.lane = None;
-            self.lane = None;
+            if let Some(lost) = self.lane.take() {
+                state.repeat(lost);
+            }
             return Err(error);
         }
         let id = match self.lane {
@@ -151,6 +158,9 @@ impl<T: Clone + Send + Sync + 'static> MemorySource<T> {
                 *self.lane.insert(state.connect(self.run, context))
             }
         };
+        if let Some(lost) = state.repeats.pop() {
+            return Ok(Some(Event::LaneRepeats(lost)));
+        }
         if std::mem::take(&mut state.announce)
             && let Some(context) = &self.context
         {
@@ -165,6 +175,13 @@ impl<T: Clone> State<T> {
         LaneKey::new(&context.element, &self.kind.identity, "")
     }
 
+    /// This lane is lost. That what can be replayed comes again is known without a word.
+    fn repeat(&mut self, lost: LaneId) {
+        if matches!(self.kind.guarantee, Guarantee::UntilExit | Guarantee::SurvivesRestart) {
+            self.repeats.push(lost);
+        }
+    }
+
     /// A new lane, which begins with what is to come again.
     fn connect(&mut self, run: u64, context: &Context) -> LaneId {
         let survives = match self.kind.guarantee {
@@ -175,9 +192,11 @@ impl<T: Clone> State<T> {
         let mut next = if survives { 0 } else { self.given };
         if self.kind.guarantee == Guarantee::Replayable {
             self.announce = true;
-            let start = context.start.get(&self.key(context));
-            next = start
-                .map_or_else(|| (0..).find(|index| !self.settled.contains(index)).unwrap_or(0), |at| at.0 as usize + 1);
+            // Where this process has come to, or began; else what an earlier one has not settled.
+            let start = context.start.get(&self.key(context)).map(|at| at.0 as usize);
+            let known = self.reached.filter(|_| self.gave == run).or(start);
+            next = known.map_or_else(|| (0..).find(|index| !self.settled.contains(index)).unwrap_or(0), |at| at + 1);
+            self.reached = known;
             // From there everything comes, whether or not it was settled before.
             self.settled.retain(|index| *index < next);
         }
@@ -227,6 +246,7 @@ impl<T: Clone> State<T> {
                 assert!(up_to < lane.next, "settled up to {up_to}, but only {} values were given out", lane.next);
                 assert!(lane.up_to.is_none_or(|before| before < up_to), "settled up to {up_to} after {:?}", lane.up_to);
                 lane.up_to = Some(up_to);
+                self.reached = Some(up_to);
                 let rest = lane.out.split_off(&(up_to + 1));
                 self.settled.append(&mut std::mem::replace(&mut lane.out, rest));
             }
@@ -264,6 +284,9 @@ impl<T: Clone + Send + Sync + 'static> Source<T> for MemorySource<T> {
         state.opens += 1;
         if let Some(error) = state.open_failures.pop_front() {
             return Err(error);
+        }
+        if let Some(lost) = self.lane.take() {
+            state.repeat(lost);
         }
         self.lane = Some(state.connect(self.run, &context));
         drop(state);
@@ -316,6 +339,8 @@ impl<T: Clone + Send + Sync + 'static> Origin<T> {
             open_failures: VecDeque::new(),
             announce: false,
             lost: None,
+            reached: None,
+            repeats: Vec::new(),
         };
         Self(Arc::new(Shared { state: Mutex::new(state), changed: Notify::new() }))
     }
@@ -342,7 +367,8 @@ impl<T: Clone + Send + Sync + 'static> Origin<T> {
         self.change(|state| state.ended = true);
     }
 
-    /// The connection is lost: the source says so, and what is not settled comes again in another lane.
+    /// The connection is lost: the source says so, and what is not settled comes again in another lane. Where that is not
+    /// self-evident ([`Guarantee::Replayable`]), [`Event::LaneRepeats`] says it at the beginning of the new lane.
     pub fn lose_lane(&self) {
         self.change(|state| {
             if let Some(lane) = state.lane.take() {

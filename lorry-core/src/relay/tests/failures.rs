@@ -201,12 +201,86 @@ async fn a_message_that_the_source_cannot_hand_over_follows_the_policy() {
     let report = Relay::new([Stream::from_source(with_a_trip()).to(Keep::new())]).spawn().wait().await;
     let failure = report.error.unwrap();
     assert!(failure.class() == Class::Data && failure.to_string().contains("numbersrc0"), "{failure}");
+    assert_eq!((report.received, report.failed, report.delivered + report.held), (11, 1, 10));
 
     let source = with_a_trip();
     let log = source.log.clone();
     let relay = Relay::new([Stream::from_source(source).to(Keep::new())]).on_error(OnError::Drop);
-    assert_eq!(relay.run().await.unwrap().delivered, 20);
+    let report = relay.run().await.unwrap();
+    assert_eq!((report.received, report.delivered, report.dropped, report.held), (21, 20, 1, 0));
     assert_eq!(log.lock().unwrap().opened, 1, "it stays open");
+}
+
+/// Counts the lines that are logged, by a word in them.
+struct Lines(&'static str, std::sync::Arc<std::sync::atomic::AtomicUsize>);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let (word, found) = (self.0, &self.1);
+        event.record(&mut |_: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            if format!("{value:?}").contains(word) {
+                found.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            }
+        });
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// As a transactional sink does it: what precedes the refused message lands, what follows it is not tried.
+fn up_to_the_refused(guilty: u64) -> impl FnMut(&[u64]) -> Result<(), Failures> + Send + 'static {
+    move |batch| {
+        let Some(at) = batch.iter().position(|n| *n == guilty) else { return Ok(()) };
+        let not_tried = |index| Failure { index, error: error(Class::Transient) };
+        let refused = Failure { index: at, error: error(Class::Data) };
+        Err(Failures::some([refused].into_iter().chain((at + 1..batch.len()).map(not_tried)).collect()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_left_out_because_of_a_refused_one_cause_no_noise() {
+    let lines = std::sync::Arc::default();
+    let _guard = tracing::subscriber::set_default(Lines("trying again", std::sync::Arc::clone(&lines)));
+    let count = || lines.load(std::sync::atomic::Ordering::SeqCst);
+    let sink = || Keep::new().limits(Limits { items: 10, ..Limits::default() }).answering(up_to_the_refused(42));
+    // The relay ends: nothing is tried again.
+    let report = Relay::new([Stream::from_source(Numbers::to(100)).to(sink())]).spawn().wait().await;
+    assert_eq!((report.error.unwrap().class(), report.delivered, report.retried), (Class::Data, 42, 0));
+    assert_eq!(count(), 0);
+    // Values of the program go on: at once, since there is nothing to wait for.
+    let (input, stream) = Stream::<u64>::input();
+    let running = Relay::new([stream.to(sink().taking(Duration::from_secs(1)))]).spawn();
+    let began = tokio::time::Instant::now();
+    let mut taken = Vec::new();
+    for n in 40..50 {
+        taken.push(input.send(n).await.unwrap());
+    }
+    drop(input);
+    let report = running.wait().await;
+    assert_eq!((report.delivered, report.failed, report.retried, count()), (9, 1, 7, 0), "{report:?}");
+    assert_eq!(began.elapsed(), Duration::from_secs(3));
+    // While one that is really away is heard of.
+    let mut left = 3;
+    let away = Keep::new().answering(move |batch| {
+        left -= 1;
+        if left > 0 { Err(Failures::all(batch.len(), &error(Class::Transient))) } else { Ok(()) }
+    });
+    Relay::new([Stream::from_source(Numbers::to(3)).to(away)]).run().await.unwrap();
+    assert!(count() > 0);
 }
 
 /// Fails once the sink is open, without having given anything.

@@ -4,5 +4,8 @@
 mod ends;
 mod failures;
 mod flow;
+mod lost;
 mod operators;
+mod positions;
+mod replay;
 mod script;
