@@ -178,3 +178,15 @@ async fn what_waits_in_the_middle_of_the_graph_survives_a_lost_connection() {
         assert_eq!(values, (0..100).collect::<Vec<_>>());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_join_of_nothing_ends_at_once() {
+    let none = || Vec::<Stream<u64>>::new();
+    let joins = [
+        Stream::union_all(none()).to(Keep::new()),
+        Stream::zip_all(none()).to(Keep::new()),
+        Stream::combine_latest_all(none()).to(Keep::new()),
+    ];
+    let report = tokio::time::timeout(SECOND, Relay::new(joins).run()).await.unwrap().unwrap();
+    assert_eq!(report.received, 0);
+}
