@@ -1,6 +1,6 @@
 //! Reason codes as errors of Lorry: which class each has.
 
-use crate::packet::Reason;
+use crate::packet::{Filter, Reason};
 use lorry_core::{Class, Error, ErrorKind};
 
 /// The error that a refusing CONNACK means.
@@ -69,6 +69,14 @@ pub(crate) fn from_puback(reason: Reason, details: Option<&str>) -> Option<Error
 pub(crate) fn from_suback(reason: Reason, filter: &str) -> Error {
     let kind = if reason == Reason::NOT_AUTHORIZED { ErrorKind::Auth } else { ErrorKind::Refused };
     Error::config(kind, "subscribe", format!("the server refused: {reason}")).with("topic", filter)
+}
+
+/// The error that a SUBACK with a lower QoS means where more is required.
+pub(crate) fn granted_less(granted: Reason, filter: &Filter) -> Error {
+    let what = format!("the server grants QoS {}, not {}, and a guarantee is required", granted.0, filter.qos as u8);
+    Error::config(ErrorKind::Refused, "subscribe", what)
+        .with("topic", filter.path.as_str())
+        .hint("have the server allow it, or do without --require")
 }
 
 /// The peer does not keep to the protocol: the connection is of no use any more, a new one may be.

@@ -96,6 +96,7 @@ impl MqttSource {
             receive_maximum: options.source.receive_maximum,
             send_maximum: 1,
             filters: options.topics.iter().map(filter).collect(),
+            strict: context.require > Some(Guarantee::BestEffort),
             publish_qos: None,
             ..setup_of(options, &id)
         })
@@ -116,6 +117,7 @@ pub(crate) fn setup_of(options: &MqttOptions, id: &str) -> Setup {
         receive_maximum: 1,
         send_maximum: 1,
         filters: Vec::new(),
+        strict: false,
         publish_qos: None,
     }
 }

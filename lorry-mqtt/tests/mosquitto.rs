@@ -1,7 +1,9 @@
 //! Source and sink against a real mosquitto.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use lorry_core::relay::{Batch, Context, Event, Identity, LaneId, Position, Receipt, Settled, Sink, Source, Status};
+use lorry_core::relay::{
+    Batch, Context, Event, Identity, LaneId, Position, Receipt, Settled, Sink, Source, State, Status,
+};
 use lorry_core::tls::TlsOptions;
 use lorry_core::{Class, Error, ErrorKind, Message};
 use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol};
@@ -262,17 +264,96 @@ async fn tls_verifies_the_server_and_shows_a_client_certificate() {
 #[ignore = "needs mosquitto"]
 async fn a_session_taken_over_is_an_end_and_no_fight() {
     let broker = Mosquitto::start(MosquittoOptions::default());
-    let mut first = open_source(options(&broker).topic("a").client_id("same"), Context::detached("mqttsrc0")).await;
-    let _second = open_source(options(&broker).topic("a").client_id("same"), Context::detached("mqttsrc0")).await;
-    let error = loop {
-        match within(first.next(1)).await {
-            Ok(Event::LaneLost(_)) => {}
-            Ok(other) => panic!("{other:?}"),
-            Err(error) => break error,
+    for version in [Protocol::V5, Protocol::V4] {
+        let same = || options(&broker).topic("a").client_id("same").version(version);
+        let mut first = open_source(same(), Context::detached("mqttsrc0")).await;
+        let mut second = open_source(same(), Context::detached("mqttsrc0")).await;
+        let fails = async |source: &mut MqttSource| {
+            loop {
+                match source.next(1).await {
+                    Ok(Event::LaneLost(_)) => {}
+                    Ok(other) => panic!("{other:?}"),
+                    Err(error) => break error,
+                }
+            }
+        };
+        // In 3.1.1 neither is told, nor mostly in 5 by mosquitto 2.0: so it may be either.
+        let error = tokio::select! {
+            error = within(fails(&mut first)) => error,
+            error = within(fails(&mut second)) => error,
+        };
+        assert_eq!(error.class(), Class::Config, "{error}");
+        assert!(error.to_string().contains("same"), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn two_sinks_of_one_client_id_hinder_each_other_and_lose_nothing() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    for version in [Protocol::V5, Protocol::V4] {
+        let mut source = open_source(options(&broker).topic("a"), Context::detached("mqttsrc0")).await;
+        let (mut sinks, mut statuses) = (Vec::new(), Vec::new());
+        for _ in 0..2 {
+            let mut context = Context::detached("mqttsink0");
+            (context.retry.max, context.retry.degraded) = (Duration::from_millis(100), Duration::from_millis(100));
+            statuses.push(context.status.clone());
+            let mut sink = MqttSink::new(options(&broker).topic("a").client_id("same").version(version));
+            within(sink.open(context)).await.unwrap();
+            sinks.push(sink);
         }
-    };
-    assert_eq!(error.class(), Class::Config, "{error}");
-    assert!(error.to_string().contains("same"), "{error}");
+        let mut sent = BTreeSet::new();
+        for round in 0..20 {
+            let mut receipts = Vec::new();
+            for (number, sink) in sinks.iter_mut().enumerate() {
+                let texts: Vec<_> = (0..10).map(|n| format!("{round} {number} {n}")).collect();
+                receipts.push(send(sink, texts.iter().map(|text| Message::new(text.clone())).collect()).await);
+                sent.extend(texts);
+            }
+            for receipt in receipts {
+                within(receipt).await.unwrap();
+            }
+        }
+        let mut got = BTreeSet::new();
+        while got.len() < sent.len() {
+            got.extend(take_settling(&mut source, 1).await.iter().map(|message| message.text().unwrap().to_owned()));
+        }
+        assert_eq!(got, sent);
+        assert!(statuses.iter().any(|status| status.reconnects() > 0), "{version:?}: they did not meet");
+        // Once one of them has gone, the other works undisturbed, and says so.
+        within(sinks.remove(0).close()).await.unwrap();
+        within(send(&mut sinks[0], vec![Message::new("last")]).await).await.unwrap();
+        assert!(matches!(statuses[1].state(), State::Up), "{version:?}: {:?}", statuses[1].state());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_broker_restarted_again_and_again_is_not_taken_for_another_client() {
+    let mut broker = Mosquitto::start(MosquittoOptions::default());
+    for version in [Protocol::V5, Protocol::V4] {
+        let mut context = Context::detached("mqttsrc0");
+        context.retry.max = Duration::from_millis(200);
+        let status = context.status.clone();
+        let mut source = open_source(options(&broker).topic("a").version(version), context).await;
+        for restarts in 1..=5 {
+            if restarts % 2 == 0 {
+                broker.stop();
+            } else {
+                broker.kill9();
+            }
+            broker.restart();
+            let back = async {
+                while status.reconnects() < restarts {
+                    assert!(!matches!(status.state(), State::Degraded(_)), "{version:?}: {:?}", status.state());
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            };
+            within(back).await;
+        }
+        broker.publish("a", 1, "still there");
+        assert_eq!(take_settling(&mut source, 1).await[0].text(), Some("still there"), "{version:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,11 @@
 
 mod peer;
 
-use lorry_core::relay::{Batch, Context, Event, LaneId, Position, Settled, Sink, Source, State, Verdict};
-use lorry_core::{Class, Error, ErrorKind, Message, Result};
+use lorry_core::relay::{Batch, Context, Event, Guarantee, LaneId, Position, Settled, Sink, Source, State, Verdict};
+use lorry_core::{Class, Error, ErrorKind, Message, Relay, Result, Stream};
 use lorry_mqtt::packet::*;
-use lorry_mqtt::{MqttOptions, MqttSink, MqttSource};
+use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol};
+use lorry_testkit::MemorySink;
 use peer::{Peer, Server, within};
 use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -19,8 +20,16 @@ fn context() -> Context {
 
 /// An opened source and the server's end of its connection, subscribed.
 async fn source(server: &Server, adapt: impl FnOnce(MqttOptions) -> MqttOptions) -> (MqttSource, Peer) {
+    source_in(context(), server, adapt).await
+}
+
+async fn source_in(
+    context: Context,
+    server: &Server,
+    adapt: impl FnOnce(MqttOptions) -> MqttOptions,
+) -> (MqttSource, Peer) {
     let mut source = MqttSource::new(adapt(server.options().topic("#")));
-    let (opened, peer) = tokio::join!(within(source.open(context())), async {
+    let (opened, peer) = tokio::join!(within(source.open(context)), async {
         let mut peer = server.accept(false).await;
         peer.subscribed().await;
         peer
@@ -34,6 +43,15 @@ async fn sink(server: &Server, adapt: impl FnOnce(MqttOptions) -> MqttOptions) -
     let (opened, peer) = tokio::join!(within(sink.open(context())), server.accept(false));
     opened.unwrap();
     (sink, peer)
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    within(async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
 }
 
 fn numbers(range: std::ops::Range<usize>) -> Batch {
@@ -312,15 +330,19 @@ async fn what_is_settled_late_touches_nothing_of_the_next_connection() {
 
 #[tokio::test]
 async fn what_comes_again_is_announced_once_it_is_certain() {
-    for (qos, session_present, certain) in [
-        (Qos::AtLeastOnce, true, true),
+    for (durable, qos, session_present, certain) in [
+        (true, Qos::AtLeastOnce, true, true),
         // The server has died and forgotten: what was received is all there is.
-        (Qos::AtLeastOnce, false, false),
+        (true, Qos::AtLeastOnce, false, false),
         // Sent once.
-        (Qos::AtMostOnce, true, false),
+        (true, Qos::AtMostOnce, true, false),
+        // A session that ends with the client: it may be stopped before they have come.
+        (false, Qos::AtLeastOnce, true, false),
     ] {
         let server = Server::start().await;
-        let (mut source, mut peer) = source(&server, |options| options).await;
+        let mut context = context();
+        context.identity.name = durable.then(|| "relay".into());
+        let (mut source, mut peer) = source_in(context, &server, |options| options).await;
         peer.send(Qos::AtLeastOnce, 1, "one").await;
         peer.send(qos, 2, "two").await;
         let (old, _) = collect(&mut source, 2).await;
@@ -353,6 +375,38 @@ async fn closing_a_source_acknowledges_what_was_settled_and_nothing_else() {
     let Some(Packet::Disconnect(goodbye)) = peer.read().await else { panic!("no DISCONNECT") };
     assert_eq!(goodbye.session_expiry, Some(0), "an unnamed session ends");
     assert!(peer.read().await.is_none());
+}
+
+// A socket that is closed with something unread resets the connection: mosquitto then forgot acknowledgements that it had not read, and
+// the messages came again.
+
+#[tokio::test]
+async fn closing_hears_the_server_out_so_that_nothing_is_reset() {
+    let server = Server::start().await;
+    let (mut source, mut peer) = source(&server, |mut options| {
+        options.source.receive_maximum = 1;
+        options
+    })
+    .await;
+    // The second waits in the socket: no more than one is taken.
+    peer.send(Qos::AtLeastOnce, 1, "x").await;
+    let (lane, last) = collect(&mut source, 1).await;
+    peer.send(Qos::AtLeastOnce, 2, "x").await;
+    source.settle(vec![Settled::UpTo(lane, last)]).await.unwrap();
+    let closing = tokio::spawn(async move { source.close().await });
+    assert_eq!(peer.read().await, Some(Packet::PubAck(Ack::new(1))));
+    assert!(matches!(peer.read().await, Some(Packet::Disconnect(_))));
+    assert!(peer.read().await.is_none());
+    // On its way before the server has heard that; a connection that was reset would break at the second.
+    for id in 3..23 {
+        peer.send(Qos::AtLeastOnce, id, "x").await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(!closing.is_finished());
+    drop(peer);
+    let begin = Instant::now();
+    within(closing).await.unwrap().unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(2), "it does not wait on a server that has closed");
 }
 
 // A server that sends more than it may, a relay that stands still.
@@ -515,10 +569,12 @@ async fn a_server_that_dies_while_greeting_is_not_taken_for_an_old_one_for_ever(
 
 #[tokio::test]
 async fn a_refused_subscription_is_a_config_error_and_a_lower_qos_is_not() {
-    let subscribe = async |reason: Reason| -> Result<()> {
+    let subscribe = async |reason: Reason, require: Option<Guarantee>| -> Result<()> {
         let server = Server::start().await;
         let mut source = MqttSource::new(server.options().topic("a/#"));
-        tokio::join!(within(source.open(context())), async {
+        let mut context = context();
+        context.require = require;
+        tokio::join!(within(source.open(context)), async {
             let mut peer = server.accept(false).await;
             let packet_id = peer.subscribe().await.packet_id;
             peer.write(&Packet::SubAck(SubAck { packet_id, reasons: vec![reason], details: None })).await;
@@ -526,10 +582,54 @@ async fn a_refused_subscription_is_a_config_error_and_a_lower_qos_is_not() {
         })
         .0
     };
-    let error = subscribe(Reason::NOT_AUTHORIZED).await.unwrap_err();
+    let error = subscribe(Reason::NOT_AUTHORIZED, None).await.unwrap_err();
     assert_eq!(error.class(), Class::Config);
     assert!(error.to_string().contains("a/#"), "{error}");
-    subscribe(Reason(0)).await.unwrap();
+    subscribe(Reason(0), None).await.unwrap();
+    subscribe(Reason(0), Some(Guarantee::BestEffort)).await.unwrap();
+    // Unless somebody relies on it.
+    for require in [Guarantee::UntilExit, Guarantee::SurvivesRestart] {
+        let error = subscribe(Reason(0), Some(require)).await.unwrap_err();
+        assert_eq!((error.class(), error.kind()), (Class::Config, ErrorKind::Refused));
+        assert!(error.to_string().contains("grants QoS 0, not 1") && error.to_string().contains("a/#"), "{error}");
+        subscribe(Reason(1), Some(require)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_requires_a_guarantee_ends_when_the_server_grants_less() {
+    let server = Server::start().await;
+    let source = MqttSource::new(server.options().topic("a/#"));
+    let relay = Relay::new([Stream::from_source(source).to(MemorySink::new())]).require(Guarantee::UntilExit);
+    let answering = async {
+        let mut peer = server.accept(false).await;
+        let packet_id = peer.subscribe().await.packet_id;
+        peer.write(&Packet::SubAck(SubAck { packet_id, reasons: vec![Reason(0)], details: None })).await;
+        peer
+    };
+    let (ended, _peer) = tokio::join!(within(relay.run()), answering);
+    let error = ended.unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("grants QoS 0, not 1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_session_that_comes_back_with_less_than_is_required_needs_a_person() {
+    let server = Server::start().await;
+    let mut source = MqttSource::new(server.options().topic("a/#"));
+    let mut context = context();
+    context.require = Some(Guarantee::UntilExit);
+    let status = context.status.clone();
+    let (opened, peer) = tokio::join!(within(source.open(context)), async {
+        let mut peer = server.accept(false).await;
+        peer.subscribed().await;
+        peer
+    });
+    opened.unwrap();
+    peer.leave().await;
+    let mut peer = server.accept(false).await;
+    let packet_id = peer.subscribe().await.packet_id;
+    peer.write(&Packet::SubAck(SubAck { packet_id, reasons: vec![Reason(0)], details: None })).await;
+    until(|| matches!(status.state(), State::Degraded(_))).await;
 }
 
 #[tokio::test]
@@ -552,21 +652,86 @@ async fn a_lost_session_is_subscribed_again_and_a_kept_one_is_not() {
 
 #[tokio::test]
 async fn three_quick_drops_end_a_fight_over_the_client_id() {
-    let server = Server::start().await;
-    let (mut source, mut peer) = source(&server, |options| options.client_id("same")).await;
-    for _ in 0..2 {
-        drop(peer);
-        peer = server.accept(true).await;
-    }
-    drop(peer);
-    let error = loop {
-        match within(source.next(1)).await {
-            Ok(_) => {}
-            Err(error) => break error,
+    for version in [Protocol::V4, Protocol::V5] {
+        let server = Server::start().await;
+        let (mut source, mut peer) = source(&server, |options| options.client_id("same").version(version)).await;
+        for _ in 0..2 {
+            drop(peer);
+            peer = server.accept(true).await;
         }
-    };
-    assert_eq!(error.class(), Class::Config);
-    assert!(error.to_string().contains("same"), "{error}");
+        drop(peer);
+        let error = loop {
+            match within(source.next(1)).await {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.class(), Class::Config);
+        assert!(error.to_string().contains("same"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn quick_restarts_of_the_server_are_no_fight() {
+    let mut server = Server::start().await;
+    let mut source = MqttSource::new(server.options().topic("#").version(Protocol::V4));
+    let mut context = context();
+    // By the schedule alone the client would come back when all is over.
+    (context.retry.min, context.retry.max) = (Duration::from_millis(500), Duration::from_millis(500));
+    let status = context.status.clone();
+    let (opened, mut peer) = tokio::join!(within(source.open(context)), async {
+        let mut peer = server.accept(false).await;
+        peer.subscribed().await;
+        peer
+    });
+    opened.unwrap();
+    for n in 0..5 {
+        // The listening socket goes first, as when a process dies, and it takes a moment to be back.
+        let (port, retries) = (server.stop().await, status.retries());
+        drop(peer);
+        assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(_))));
+        let noticed = until(|| status.retries() >= retries + 2);
+        let _ = tokio::time::timeout(Duration::from_millis(60), noticed).await;
+        server = Server::start_at(port).await;
+        peer = server.accept(true).await;
+        peer.send(Qos::AtLeastOnce, 1, "still there").await;
+        assert_eq!(chunk(&mut source).await.2, ["still there"], "after {n} restarts");
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_was_taken_over_is_degraded_until_it_publishes_again() {
+    for fight in [false, true] {
+        let server = Server::start().await;
+        let protocol = if fight { Protocol::V4 } else { Protocol::V5 };
+        let mut sink = MqttSink::new(server.options().topic("t").client_id("same").version(protocol));
+        let mut context = context();
+        context.retry.degraded = Duration::from_millis(300);
+        let status = context.status.clone();
+        let (opened, mut peer) = tokio::join!(within(sink.open(context)), server.accept(false));
+        opened.unwrap();
+        if fight {
+            for _ in 0..2 {
+                drop(peer);
+                peer = server.accept(false).await;
+            }
+            drop(peer);
+        } else {
+            peer.write(&Packet::Disconnect(Disconnect::new(Reason::SESSION_TAKEN_OVER))).await;
+        }
+        until(|| matches!(status.state(), State::Degraded(_))).await;
+        let State::Degraded(error) = status.state() else { panic!("{:?}", status.state()) };
+        assert!(error.class() == Class::Config && error.to_string().contains("same"), "{error}");
+        // What is sent meanwhile is kept.
+        let receipt = sink.send(numbers(0..3)).await.unwrap();
+        let mut peer = server.accept(false).await;
+        for _ in 0..3 {
+            let publish = peer.publish().await;
+            peer.write(&Packet::PubAck(Ack::new(publish.packet_id))).await;
+        }
+        within(receipt).await.unwrap();
+        assert!(matches!(status.state(), State::Up), "{:?}", status.state());
+    }
 }
 
 #[tokio::test]
@@ -656,12 +821,7 @@ async fn an_unreachable_server_is_waited_for() {
         source.open(context).await.unwrap();
         source
     });
-    within(async {
-        while status.retries() < 3 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until(|| status.retries() >= 3).await;
     assert!(matches!(status.state(), State::Retrying(_)));
     let server = Server::start_at(port).await;
     let mut peer = server.accept(false).await;

@@ -59,9 +59,5 @@ fn errors_say_what_to_write() {
 #[cfg(feature = "postgres")]
 #[test]
 fn the_page_holds_the_table_of_options() {
-    let registry = registry();
-    let spec = registry.element("sqlsink").unwrap();
-    let table = lorry_core::registry::options_table(spec);
-    assert!(spec.docs_text().contains(&table), "put this into docs.md:\n{table}");
-    assert!(spec.option_specs().iter().all(|option| !option.doc.is_empty()));
+    lorry_testkit::assert_pages(lorry_sql::register);
 }

@@ -7,7 +7,7 @@ use lorry_core::relay::{
     Settlement, Sink, SinkInfo, Source, SourceInfo, Status,
 };
 use lorry_core::{Error, ErrorKind, Message, Result};
-use lorry_testkit::conformance::{self, Harness, SinkHarness, SourceHarness};
+use lorry_testkit::conformance::{self, Case, Harness, SinkHarness, SourceHarness};
 use lorry_testkit::{MemorySink, MemorySource, Origin, Store};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -56,13 +56,14 @@ struct Memory {
     flaw: Flaw,
     guarantee: Guarantee,
     settlement: Settlement,
+    exempt: Option<Case>,
     made: usize,
 }
 
 impl Memory {
     fn new(flaw: Flaw) -> Self {
         let (guarantee, settlement) = (Guarantee::SurvivesRestart, Settlement::InOrder);
-        Self { peers: Peers::default(), flaw, guarantee, settlement, made: 0 }
+        Self { peers: Peers::default(), flaw, guarantee, settlement, exempt: None, made: 0 }
     }
 }
 
@@ -104,6 +105,10 @@ impl Harness for Memory {
         registry
     }
 
+    fn exempt(&self, case: Case) -> Option<&'static str> {
+        (self.exempt == Some(case)).then_some("the test says so")
+    }
+
     async fn fresh(&mut self) -> String {
         self.made += 1;
         format!("memory://host/case{}", self.made)
@@ -117,18 +122,17 @@ impl Harness for Memory {
         ]
     }
 
-    async fn break_peer(&mut self) -> bool {
+    async fn break_peer(&mut self) {
         self.peers.origins.lock().unwrap().values().for_each(Origin::lose_lane);
         self.peers.stores.lock().unwrap().values().for_each(Store::hold);
-        true
     }
 
     async fn restore_peer(&mut self) {
         self.peers.stores.lock().unwrap().values().for_each(Store::release);
     }
 
-    fn with_password(&self, address: &str, password: &str) -> Option<String> {
-        Some(address.replacen("//", &format!("//user:{password}@"), 1))
+    fn with_password(&self, address: &str, password: &str) -> String {
+        address.replacen("//", &format!("//user:{password}@"), 1)
     }
 
     fn bad_addresses(&self) -> Vec<(String, &'static str)> {
@@ -153,8 +157,8 @@ impl SinkHarness for Memory {
         store.values()
     }
 
-    fn undeliverable(&self) -> Option<Message> {
-        Some(Message::new("bad"))
+    fn undeliverable(&self) -> Message {
+        Message::new("bad")
     }
 }
 
@@ -289,7 +293,7 @@ async fn a_good_source_passes() {
         for guarantee in [Guarantee::UntilExit, Guarantee::SurvivesRestart, Guarantee::Replayable] {
             let mut memory = Memory { guarantee, settlement, ..Memory::new(Flaw::None) };
             let summary = conformance::source(&mut memory).await;
-            let expected = if guarantee == Guarantee::UntilExit { 7 } else { 10 };
+            let expected = if guarantee == Guarantee::UntilExit { 8 } else { 10 };
             assert_eq!(summary.ran.len(), expected, "{guarantee:?}: {summary}");
         }
     }
@@ -299,6 +303,52 @@ async fn a_good_source_passes() {
 async fn a_good_sink_passes() {
     let summary = conformance::sink(&mut Memory::new(Flaw::None)).await;
     assert_eq!((summary.ran.len(), summary.left_out.len()), (11, 0), "{summary}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exempt_case_is_left_out_and_named_with_its_reason() {
+    let exempt = Some(Case::ComesBack);
+    let summary = conformance::source(&mut Memory { exempt, ..Memory::new(Flaw::None) }).await;
+    assert_eq!(summary.left_out, [(Case::ComesBack, "the test says so")]);
+    assert!(!summary.ran.contains(&Case::ComesBack));
+    assert!(summary.to_string().ends_with("; left out: it comes back after its peer was away, since the test says so"));
+}
+
+/// Knows how to make and to feed its source, and nothing else; nor does it say why.
+struct Lazy(Memory);
+
+#[lorry_core::async_trait]
+impl Harness for Lazy {
+    fn registry(&self) -> Registry {
+        self.0.registry()
+    }
+
+    fn exempt(&self, case: Case) -> Option<&'static str> {
+        matches!(case, Case::BadAddresses | Case::Passwords).then_some("this is about another case")
+    }
+
+    async fn fresh(&mut self) -> String {
+        self.0.fresh().await
+    }
+
+    fn samples(&self) -> Vec<Message> {
+        self.0.samples()
+    }
+}
+
+#[lorry_core::async_trait]
+impl SourceHarness for Lazy {
+    async fn feed(&mut self, address: &str, messages: &[Message]) {
+        self.0.feed(address, messages).await;
+    }
+
+    async fn ready(&mut self, _: &str, _: &Status) {}
+}
+
+#[tokio::test(start_paused = true)]
+#[should_panic(expected = "neither break the connector's peer nor does it exempt")]
+async fn a_case_that_is_neither_possible_nor_exempt_fails() {
+    conformance::source(&mut Lazy(Memory::new(Flaw::None))).await;
 }
 
 macro_rules! caught {

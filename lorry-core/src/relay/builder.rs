@@ -52,14 +52,13 @@ use std::time::Duration;
 pub struct Relay {
     ends: Vec<Arc<dyn AnyNode>>,
     settings: Settings,
-    require: Option<Guarantee>,
 }
 
 impl Relay {
     /// A relay of these branches. Branches that share a stream share its source.
     pub fn new(branches: impl IntoIterator<Item = Branch>) -> Self {
         let ends = branches.into_iter().map(|branch| branch.node.as_any_node()).collect();
-        Self { ends, settings: Settings::default(), require: None }
+        Self { ends, settings: Settings::default() }
     }
 
     /// Names the relay, which makes it durable: its sessions, groups and positions outlive the process and are found again by this
@@ -118,12 +117,11 @@ impl Relay {
         self
     }
 
-    /// Refuses to start unless every source promises at least this. [`Guarantee::Replayable`] asks for *effectively once*: every sink
-    /// must then [keep positions](super::SinkInfo::keeps_positions) too, and no operator may
+    /// Refuses to start unless every source promises at least this, and its peer grants what that takes. [`Guarantee::Replayable`] asks
+    /// for *effectively once*: every sink must then [keep positions](super::SinkInfo::keeps_positions) too, and no operator may
     /// [remember](crate::flow::Operator::remembers) what it has seen.
     pub fn require(mut self, guarantee: Guarantee) -> Self {
-        self.require = Some(guarantee);
-        self.settings.effectively_once = guarantee == Guarantee::Replayable;
+        self.settings.require = Some(guarantee);
         self
     }
 
@@ -148,7 +146,7 @@ impl Relay {
                 return Err(crate::flow::already_used(&shown.name));
             }
         }
-        if self.require == Some(Guarantee::Replayable) {
+        if self.settings.require == Some(Guarantee::Replayable) {
             let keeps = |node: &Arc<dyn AnyNode>| {
                 node.sink_info(&self.settings.identity).is_none_or(|info| info.keeps_positions)
             };
@@ -172,7 +170,7 @@ impl Relay {
         for (place, node) in nodes.iter().enumerate() {
             let Some(info) = node.source_info(&self.settings.identity) else { continue };
             let name = &graph.nodes()[place].name;
-            if let Some(wanted) = self.require.filter(|wanted| info.guarantee < *wanted) {
+            if let Some(wanted) = self.settings.require.filter(|wanted| info.guarantee < *wanted) {
                 return Err(Error::usage(format!("{name} promises only {}, but {wanted} is required", info.guarantee))
                     .hint("give the relay a name (--name) to make it durable"));
             }

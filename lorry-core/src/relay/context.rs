@@ -2,6 +2,7 @@
 
 use super::position::Positions;
 use super::retry::Retry;
+use super::source::Guarantee;
 use super::state::{MemoryState, StateStore};
 use crate::Error;
 use crate::sync::lock;
@@ -47,10 +48,14 @@ pub struct Context {
     /// Whether the relay ends at the first message that is refused (the policy `stop`). A sink with transactions then commits only
     /// what precedes that message in its batch, and answers for the rest with a transient error; else it commits all that is good.
     pub stop_on_refusal: bool,
+    /// What the relay [requires](super::Relay::require) of every source. What a source [promises](super::SourceInfo::guarantee) has
+    /// been held against it already; one whose peer then grants less fails with a config error.
+    pub require: Option<Guarantee>,
 }
 
 impl Context {
-    /// A context for an element outside a relay: unnamed, state in memory, default schedule and policy. For tests and one-shot use.
+    /// A context for an element outside a relay: unnamed, state in memory, default schedule and policy, nothing required. For tests and
+    /// one-shot use.
     pub fn detached(element: impl Into<Arc<str>>) -> Self {
         let element = element.into();
         Self {
@@ -60,6 +65,7 @@ impl Context {
             retry: Retry::default(),
             status: Status::new(element.clone()),
             stop_on_refusal: true,
+            require: None,
             element,
         }
     }

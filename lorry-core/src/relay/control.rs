@@ -5,6 +5,7 @@ use super::policy::OnError;
 use super::position::Positions;
 use super::report::{Report, Snapshot};
 use super::retry::Retry;
+use super::source::Guarantee;
 use super::state::{MemoryState, StateStore};
 use crate::ack::{Bound, Ledger, Tally};
 use crate::flow::Graph;
@@ -27,8 +28,7 @@ pub(crate) struct Settings {
     pub(crate) retry: Retry,
     pub(crate) state: Arc<dyn StateStore>,
     pub(crate) bound: Bound,
-    /// Every lane must have a key under which its position is kept.
-    pub(crate) effectively_once: bool,
+    pub(crate) require: Option<Guarantee>,
 }
 
 impl Default for Settings {
@@ -42,7 +42,7 @@ impl Default for Settings {
             retry: Retry::default(),
             state: Arc::new(MemoryState::default()),
             bound: Bound { items: 32_768, bytes: 64 << 20 },
-            effectively_once: false,
+            require: None,
         }
     }
 }
@@ -149,6 +149,7 @@ impl Control {
             retry: self.settings.retry,
             status,
             stop_on_refusal: self.settings.on_error == OnError::Stop,
+            require: self.settings.require,
         }
     }
 

@@ -137,7 +137,8 @@ impl<T: Send + 'static> Driver<T> {
                 Ok(Event::Chunk(chunk)) => {
                     self.backoff.succeeded();
                     control.arrived();
-                    if control.settings.effectively_once && !self.state.ledger.has_key(chunk.lane) {
+                    if control.settings.require == Some(Guarantee::Replayable) && !self.state.ledger.has_key(chunk.lane)
+                    {
                         return Err(self.has_no_key());
                     }
                     self.admit(chunk);

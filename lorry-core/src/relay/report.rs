@@ -8,11 +8,11 @@ use std::time::Duration;
 
 /// The counts of a relay that has ended, and why it ended if that was not the end of the stream or a stop.
 ///
-/// `received = delivered + filtered + dropped + dead_lettered + failed + superseded + held`, in messages of the sources.
+/// `received = delivered + filtered + dropped + dead_lettered + failed + held`, in messages of the sources.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// Messages admitted to the graph.
+    /// Messages admitted to the graph; those that were superseded are counted when they come again.
     pub received: u64,
     /// Every sink has them for good.
     pub delivered: u64,
@@ -24,12 +24,12 @@ pub struct Report {
     pub dead_lettered: u64,
     /// Rejected or failed; not acknowledged.
     pub failed: u64,
-    /// Dropped on their way, since their connection was lost and the source gives them again (and counts them again).
-    pub superseded: u64,
     /// Undecided at the end; not acknowledged.
     pub held: u64,
     /// Messages that were sent more than once.
     pub retried: u64,
+    /// Messages dropped on their way, since their connection was lost and the source gives them again.
+    pub superseded: u64,
     /// Connections that came back.
     pub reconnects: u64,
     /// How long it ran.
@@ -54,15 +54,15 @@ impl Report {
         // Named one by one, so that none is forgotten.
         let Tally { received, delivered, filtered, dropped, dead_lettered, failed, superseded } = tally;
         Self {
-            received,
+            received: received - superseded,
             delivered,
             filtered,
             dropped,
             dead_lettered,
             failed,
-            superseded,
             held,
             retried,
+            superseded,
             reconnects,
             elapsed,
             error,
@@ -78,9 +78,9 @@ impl Report {
             "dropped": self.dropped,
             "dead_lettered": self.dead_lettered,
             "failed": self.failed,
-            "superseded": self.superseded,
             "held": self.held,
             "retried": self.retried,
+            "superseded": self.superseded,
             "reconnects": self.reconnects,
             "seconds": self.elapsed.as_secs_f64(),
         });

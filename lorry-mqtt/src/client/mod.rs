@@ -14,7 +14,7 @@ use crate::packet::Publish;
 use crate::session::{Session, Setup};
 use batches::Batches;
 use connect::Connection;
-use drops::Drops;
+use drops::{Drops, Suspicion};
 use lorry_core::relay::{Chunk, Failure, LaneId, Settled, Status};
 use lorry_core::{Backoff, Error, ErrorKind, Next, Result, Retry};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How much a client may hold that is not settled.
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +103,7 @@ impl Client {
             status,
             backoff: Backoff::new(retry),
             drops: Drops::default(),
+            logged_in: None,
             orders,
             arrivals,
             batches: Batches::default(),
@@ -177,8 +179,29 @@ fn ended() -> Error {
 enum Ending {
     /// `close` was called, or nobody is there any more.
     Closed,
-    /// Something went wrong; whether the server had accepted us, and whether it was the server that hung up.
-    Lost { error: Error, by_peer: bool },
+    /// Something went wrong, and who ended the connection.
+    Lost { error: Error, by: Party },
+}
+
+/// Who ended a connection, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Party {
+    /// We did, or there was none.
+    Us,
+    /// The server closed it in good order.
+    Server,
+    /// It was broken off: the server died, or did not want to hear more.
+    Nobody,
+}
+
+/// When to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// Without further notice: with another version.
+    Quietly,
+    AtOnce,
+    /// As the schedule says.
+    InTime,
 }
 
 struct Task {
@@ -188,6 +211,7 @@ struct Task {
     status: Status,
     backoff: Backoff,
     drops: Drops,
+    logged_in: Option<Instant>,
     orders: mpsc::UnboundedReceiver<Command>,
     arrivals: Arrivals,
     batches: Batches,
@@ -202,23 +226,24 @@ impl Task {
         loop {
             let ending = match self.connect().await {
                 Some(Ok(connection)) => self.serve(connection).await,
-                Some(Err(error)) => {
-                    self.drops.clear();
-                    Ending::Lost { error, by_peer: false }
-                }
+                Some(Err(error)) => Ending::Lost { error, by: Party::Us },
                 None => Ending::Closed,
             };
-            let (error, at_once) = match ending {
+            let (error, again) = match ending {
                 Ending::Closed => break,
-                Ending::Lost { error, by_peer } => self.ended(error, by_peer),
+                Ending::Lost { error, by } => self.ended(error, by),
             };
             let delay = match self.backoff.failed(&error) {
-                _ if at_once => Duration::ZERO,
-                Next::Wait(_) if self.session.is_taken_over() => return self.give_up(error),
+                _ if again != Again::InTime => Duration::ZERO,
+                // Of two sources of one session neither gets all. A sink may have its turn again, as after any error that needs a
+                // person: what it holds is nowhere else.
+                Next::Wait(_) if self.session.is_taken_over() && self.session.subscribes() => {
+                    return self.give_up(error);
+                }
                 Next::Wait(delay) => delay,
                 Next::GiveUp => return self.give_up(error),
             };
-            if !at_once {
+            if again != Again::Quietly {
                 self.tell(&error, delay);
             }
             if !self.wait(delay).await {
@@ -229,8 +254,8 @@ impl Task {
         self.status.ended();
     }
 
-    /// The books after a connection: the error that counts, and whether to try again at once.
-    fn ended(&mut self, error: Error, by_peer: bool) -> (Error, bool) {
+    /// The books after a connection: the error that counts, and when to try again.
+    fn ended(&mut self, error: Error, by: Party) -> (Error, Again) {
         let logged_in = self.session.is_logged_in();
         let lane = LaneId(self.session.generation());
         if logged_in && self.session.all_comes_again() {
@@ -247,14 +272,27 @@ impl Task {
         for outcome in self.session.take_failed() {
             self.batches.answered(outcome);
         }
-        let fought = logged_in && self.drops.note(by_peer);
-        let at_once = self.session.ended(by_peer);
+        let suspicion = self.suspicion(by);
+        let another_version = self.session.ended(by != Party::Us);
         if logged_in {
             let _ = self.arrivals.deliveries.send(Delivery::Lost(lane));
         }
-        match fought {
-            true => (self.session.assume_taken_over(), false),
-            false => (error, at_once),
+        match suspicion {
+            Suspicion::Fight => (self.session.assume_taken_over(), Again::InTime),
+            Suspicion::Some => (error, Again::AtOnce),
+            Suspicion::None if another_version => (error, Again::Quietly),
+            Suspicion::None => (error, Again::InTime),
+        }
+    }
+
+    /// Whether another client of our id may be behind the end of this connection.
+    fn suspicion(&mut self, by: Party) -> Suspicion {
+        match self.logged_in.take() {
+            Some(since) if by == Party::Server => self.drops.closed(since.elapsed()),
+            _ => {
+                self.drops.clear();
+                Suspicion::None
+            }
         }
     }
 

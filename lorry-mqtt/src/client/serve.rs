@@ -2,7 +2,7 @@
 
 use super::connect::PATIENCE;
 use super::wire::Outbox;
-use super::{Command, Connection, Delivery, Ending, Progress, Task, ended, hand_over};
+use super::{Command, Connection, Delivery, Ending, Party, Progress, Task, ended, hand_over};
 use crate::codec;
 use crate::mapping::Inbound;
 use crate::packet::{Disconnect, Packet, Publish, Reason, Version};
@@ -60,7 +60,7 @@ impl Task {
             paused: false,
         };
         if let Err(error) = self.session.start(&mut at.outbox) {
-            return Ending::Lost { error, by_peer: false };
+            return Ending::Lost { error, by: Party::Us };
         }
         let ending = self.turns(&mut at, &mut connection).await;
         self.flush_batch(&mut at);
@@ -75,7 +75,7 @@ impl Task {
                 Ok(closing) => closing,
                 Err(error) => {
                     self.explain(at, connection, &error).await;
-                    return Ending::Lost { error, by_peer: false };
+                    return Ending::Lost { error, by: Party::Us };
                 }
             };
             if let Some(reply) = closing {
@@ -125,7 +125,7 @@ impl Task {
                 () = &mut sleep, if deadline.is_some() => {
                     let now = Instant::now();
                     if let Some(error) = self.on_time(at, now) {
-                        return Ending::Lost { error, by_peer: false };
+                        return Ending::Lost { error, by: Party::Us };
                     }
                     let next = [at.alive.deadline(), at.ready_by].into_iter().flatten().min();
                     sleep.as_mut().reset(next.unwrap_or(now + Duration::from_secs(3_600)));
@@ -176,6 +176,7 @@ impl Task {
                     for lane in self.lost.drain(..).filter(|_| resumed) {
                         let _ = self.arrivals.deliveries.send(Delivery::Repeats(lane));
                     }
+                    self.logged_in = Some(Instant::now());
                     let limits = self.session.limits();
                     at.outbox.limits = limits;
                     at.alive = KeepAlive::new(limits.keep_alive, Instant::now());
@@ -303,15 +304,16 @@ impl Task {
             true => Error::transient(ErrorKind::Connection, "", what),
             false => Error::transient(ErrorKind::Connection, "log in", format!("{what} without a word")),
         };
-        Ending::Lost { error, by_peer: true }
+        Ending::Lost { error, by: Party::Server }
     }
 
     fn broken(&self, error: std::io::Error) -> Ending {
         use std::io::ErrorKind as Io;
-        let by_peer =
-            matches!(error.kind(), Io::ConnectionReset | Io::BrokenPipe | Io::UnexpectedEof | Io::ConnectionAborted);
-        let error = Error::from(error).classed(Class::Transient);
-        Ending::Lost { error, by_peer }
+        let by = match error.kind() {
+            Io::ConnectionReset | Io::BrokenPipe | Io::UnexpectedEof | Io::ConnectionAborted => Party::Nobody,
+            _ => Party::Us,
+        };
+        Ending::Lost { error: Error::from(error).classed(Class::Transient), by }
     }
 
     /// Tells a server of version 5 why we leave: it breaks the protocol.

@@ -32,22 +32,3 @@ pub(crate) fn spec() -> ElementSpec {
         .options::<Login>()
         .options::<TlsOptions>()
 }
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    #[test]
-    fn the_page_names_every_option_with_its_default() {
-        let mut registry = lorry_core::registry::Registry::new();
-        crate::register(&mut registry);
-        let spec = registry.element("mqttlistensrc").unwrap();
-        let table = include_str!("docs.md").split("## Options").nth(1).unwrap().split("##").next().unwrap();
-        for option in spec.option_specs() {
-            let row = table.lines().find(|line| line.contains(&format!("`{}`", option.name)));
-            let row = row.unwrap_or_else(|| unreachable!("{} is not in docs.md", option.name)).replace(' ', "");
-            let default = option.default.clone().unwrap_or_default();
-            assert!(row.contains(&default), "{}: {default} is not in {row}", option.name);
-        }
-    }
-}

@@ -93,7 +93,12 @@ impl Source for MqttListenSource {
     }
 
     async fn open(&mut self, context: Context) -> Result<()> {
-        self.running = None;
+        if let Some(mut earlier) = self.running.take() {
+            self.last_lane = earlier.hub.last_lane();
+            earlier.acceptor.abort();
+            // The port is free only when its task has ended.
+            let _ = (&mut earlier.acceptor).await;
+        }
         self.options.check()?;
         context.status.connecting();
         let tls = self

@@ -54,6 +54,8 @@ pub(crate) struct Setup {
     /// How many unanswered publishes are sent, where the server does not ask for fewer.
     pub(crate) send_maximum: u16,
     pub(crate) filters: Vec<Filter>,
+    /// A lower QoS than a filter asks for is an error.
+    pub(crate) strict: bool,
     /// The highest QoS of what will be published.
     pub(crate) publish_qos: Option<Qos>,
 }
@@ -153,9 +155,10 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         self.setup.client_id.as_str()
     }
 
-    /// Whether the server gives again everything that is not acknowledged, if it keeps the session.
+    /// Whether the server gives again everything that is not acknowledged, if it keeps the session. Not to a session that ends with the
+    /// client: a stop before it has done so would lose what the client no longer has.
     pub(crate) fn all_comes_again(&self) -> bool {
-        self.incoming.all_comes_again()
+        !self.setup.forget && self.incoming.all_comes_again()
     }
 
     /// The number of this connection.
@@ -182,6 +185,11 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         self.taken_over
     }
 
+    /// Whether messages come from the server, too.
+    pub(crate) fn subscribes(&self) -> bool {
+        !self.setup.filters.is_empty()
+    }
+
     /// The connections end as if another client of our id threw us out again and again.
     pub(crate) fn assume_taken_over(&mut self) -> Error {
         self.taken_over = true;
@@ -197,7 +205,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
     /// The CONNECT cannot be written: a user name that is too long, for example. Class config.
     pub(crate) fn start(&mut self, wire: &mut impl Wire) -> Result<()> {
         self.phase = Phase::Greeting;
-        self.fall_back = false;
+        (self.fall_back, self.taken_over) = (false, false);
         self.incoming.restart();
         let setup = &self.setup;
         // After the first login the session of this very process is wanted, whatever `fresh` says.
@@ -290,7 +298,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         let window = properties.receive_maximum.unwrap_or(u16::MAX).min(self.setup.send_maximum);
         self.outgoing.restart(window.into());
         // What the server remembers may be older than the filters of this process, so a process subscribes at least once.
-        if self.setup.filters.is_empty() || (ack.session_present && self.subscribed) {
+        if !self.subscribes() || (ack.session_present && self.subscribed) {
             self.phase = Phase::Up;
             return Ok(Event::LoggedIn { subscribed: true, resumed: ack.session_present });
         }
@@ -313,6 +321,9 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
                 return Err(error::from_suback(*reason, filter.path.as_str()));
             }
             if reason.0 < filter.qos as u8 {
+                if self.setup.strict {
+                    return Err(error::granted_less(*reason, filter));
+                }
                 let path = filter.path.as_str();
                 warnings.push(format!("the server grants QoS {} for {path:?}, not {}", reason.0, filter.qos as u8));
             }

@@ -125,6 +125,7 @@ impl World {
             receive_maximum: 100,
             send_maximum: OWN_WINDOW,
             filters: vec![Filter { path: Text::from("#"), qos: Qos::AtLeastOnce, ..Filter::default() }],
+            strict: false,
             publish_qos: Some(Qos::AtLeastOnce),
         };
         let mut world = Self {

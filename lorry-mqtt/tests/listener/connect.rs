@@ -255,3 +255,14 @@ async fn devices_come_over_tls() {
     assert!(!rest.starts_with(&[0x20]), "no CONNACK: {rest:02x?}");
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_can_be_opened_again_at_once() {
+    let options = local().port(lorry_testkit::servers::free_port());
+    let mut source = MqttListenSource::new(options);
+    for _ in 0..100 {
+        // As the runtime does after an error that passes: the port is its own, if of an earlier life.
+        source.open(Context::detached("mqttlistensrc0")).await.unwrap();
+        Device::connect(source.local_addr().unwrap(), Version::V5, "d").await;
+    }
+}

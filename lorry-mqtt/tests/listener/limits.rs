@@ -4,7 +4,7 @@ use crate::device::{Device, publish};
 use crate::{BOTH, listen, local, next, says_nothing, settle, take};
 use lorry_core::relay::{Event, Source};
 use lorry_mqtt::codec::encode;
-use lorry_mqtt::packet::{Ack, Connect, Packet, Reason, Version};
+use lorry_mqtt::packet::{Ack, Connect, Packet, Reason, Version, Will};
 use std::time::{Duration, Instant};
 
 #[tokio::test]
@@ -186,4 +186,19 @@ async fn a_device_that_never_reads_does_not_fill_the_memory() {
     }
     assert!(last < 19_000_000, "it was read on and on");
     writer.abort();
+}
+
+#[tokio::test]
+async fn a_login_above_64_kib_is_not_even_read() {
+    let (_source, address) = listen(local()).await;
+    for version in BOTH {
+        let mut device = Device::reach(address, version).await;
+        let will = Will { topic: "w".into(), payload: vec![b'x'; 65_000].into(), ..Will::default() };
+        let connect = Connect { client_id: "d".into(), clean: true, will: Some(Box::new(will)), ..Connect::default() };
+        assert_eq!(device.login(connect).await.reason, Reason::SUCCESS);
+    }
+    // The header alone, of 65,537 bytes.
+    let mut device = Device::reach(address, Version::V5).await;
+    device.send_raw(&[0x10, 0x81, 0x80, 0x04]).await;
+    assert_eq!(device.receive().await, None);
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod acknowledge;
+mod conform;
 mod connect;
 mod device;
 mod limits;

@@ -2,12 +2,17 @@
 //!
 //! A connector's test implements [`SourceHarness`] or [`SinkHarness`] (how to make the element, how to feed or read its peer without
 //! Lorry, how to break the peer), and calls [`source`] or [`sink`]. Which cases apply follows from what the element says of itself
-//! ([`SourceInfo`](lorry_core::relay::SourceInfo), [`SinkInfo`](lorry_core::relay::SinkInfo)) and from what the harness can do; the
-//! [`Summary`] names those that were left out, and why, so that a test can insist on them.
+//! ([`SourceInfo`](lorry_core::relay::SourceInfo), [`SinkInfo`](lorry_core::relay::SinkInfo)). One that cannot be had where the
+//! connector lives (a file has no peer that could be away) the harness [exempts](Harness::exempt) with a reason; what it neither
+//! provides nor exempts fails. The [`Summary`] names what was left out, and why, and so does standard error.
+//!
+//! A typed sink takes part through [`Typed`].
 
+mod case;
 mod options;
 mod sink;
 mod source;
+mod typed;
 
 use lorry_core::Message;
 use lorry_core::registry::Registry;
@@ -16,14 +21,22 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
+pub use case::Case;
 pub use sink::{SinkHarness, sink};
 pub use source::{SourceHarness, source};
+pub use typed::Typed;
 
 /// What a harness says about either kind of element.
 #[lorry_core::async_trait]
 pub trait Harness: Send {
-    /// A registry that knows the connector.
+    /// A registry that knows the connector. One that knows nothing will do for an element that has no address.
     fn registry(&self) -> Registry;
+
+    /// Why this case cannot apply to the connector, in words for whoever reads the test's output. By default every case applies, save
+    /// those that the element's own description rules out.
+    fn exempt(&self, _case: Case) -> Option<&'static str> {
+        None
+    }
 
     /// A new, empty origin or destination (a topic, a table, a file), as an address for the registry. Called once per case.
     async fn fresh(&mut self) -> String;
@@ -45,22 +58,22 @@ pub trait Harness: Send {
         view
     }
 
-    /// Kills the peer, or cuts the way to it. Without a peer that can be broken: `false`, and nothing happens.
-    async fn break_peer(&mut self) -> bool {
-        false
+    /// Kills the peer, or cuts the way to it.
+    async fn break_peer(&mut self) {
+        panic!("the harness can neither break the connector's peer nor does it exempt the cases that do")
     }
 
     /// Ends what [`break_peer`](Self::break_peer) began, with the peer's data as they were.
     async fn restore_peer(&mut self) {}
 
-    /// The same address with this password for a login, if the connector knows logins.
-    fn with_password(&self, _address: &str, _password: &str) -> Option<String> {
-        None
+    /// The same address with this password for a login.
+    fn with_password(&self, _address: &str, _password: &str) -> String {
+        panic!("the harness neither knows how an address has a password nor exempts {:?}", Case::Passwords)
     }
 
     /// Addresses that must be refused before anything is opened, each with a text that the error must contain.
     fn bad_addresses(&self) -> Vec<(String, &'static str)> {
-        Vec::new()
+        panic!("the harness neither names bad addresses nor exempts {:?}", Case::BadAddresses)
     }
 
     /// Who the relay is. By default it has a name, so that the connector gives its best guarantee.
@@ -74,36 +87,49 @@ pub trait Harness: Send {
 #[non_exhaustive]
 pub struct Summary {
     /// Cases that ran (and passed).
-    pub ran: Vec<&'static str>,
+    pub ran: Vec<Case>,
     /// Cases left out, each with the reason.
-    pub left_out: Vec<(&'static str, &'static str)>,
+    pub left_out: Vec<(Case, &'static str)>,
 }
 
 impl Summary {
-    fn leave_out(&mut self, case: &'static str, why: &'static str) {
+    fn leave_out(&mut self, case: Case, why: &'static str) {
+        eprintln!("conformance: left out: {case}, since {why}");
         self.left_out.push((case, why));
     }
 
+    /// Whether a case is to run; one that is exempt is noted as such.
+    fn applies<H: Harness + ?Sized>(&mut self, harness: &H, case: Case) -> bool {
+        match harness.exempt(case) {
+            Some(why) => {
+                self.leave_out(case, why);
+                false
+            }
+            None => true,
+        }
+    }
+
     /// Runs one case; a failure names it.
-    async fn case(&mut self, name: &'static str, case: impl Future<Output = ()>) {
+    async fn run(&mut self, case: Case, test: impl Future<Output = ()>) {
         use futures_util::FutureExt;
-        eprintln!("conformance: {name}");
+        eprintln!("conformance: {case}");
         let limit = Duration::from_secs(60);
-        match tokio::time::timeout(limit, AssertUnwindSafe(case).catch_unwind()).await {
-            Ok(Ok(())) => self.ran.push(name),
+        match tokio::time::timeout(limit, AssertUnwindSafe(test).catch_unwind()).await {
+            Ok(Ok(())) => self.ran.push(case),
             Ok(Err(panic)) => {
-                eprintln!("conformance: the case {name:?} failed");
+                eprintln!("conformance: the case {case:?} failed");
                 std::panic::resume_unwind(panic);
             }
-            Err(_) => panic!("conformance: the case {name:?} did not end within {limit:?}"),
+            Err(_) => panic!("conformance: the case {case:?} did not end within {limit:?}"),
         }
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cases ran: {}", self.ran.len(), self.ran.join(", "))?;
-        self.left_out.iter().try_for_each(|(case, why)| write!(f, "; {case} left out: {why}"))
+        let ran: Vec<_> = self.ran.iter().map(Case::to_string).collect();
+        write!(f, "{} cases ran: {}", ran.len(), ran.join(", "))?;
+        self.left_out.iter().try_for_each(|(case, why)| write!(f, "; left out: {case}, since {why}"))
     }
 }
 

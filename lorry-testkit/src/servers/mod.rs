@@ -31,4 +31,5 @@ pub use certs::Certs;
 pub use mosquitto::{Mosquitto, MosquittoOptions};
 pub use port::free_port;
 pub use postgres::{Postgres, PostgresOptions};
+pub use process::Process;
 pub use subscriber::Subscriber;

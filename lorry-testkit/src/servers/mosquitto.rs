@@ -7,8 +7,8 @@ use super::process::{Process, wait_for};
 use super::subscriber::Subscriber;
 use rustix::process::Signal;
 use std::fmt::Write;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
 use std::process::Command;
 
 /// How the broker is to be.
@@ -76,20 +76,82 @@ impl MosquittoOptions {
         self.config.push('\n');
         self
     }
+
+    fn write_files(&self, process: &Process) {
+        if !self.users.is_empty() {
+            let mut file = String::new();
+            self.users.iter().for_each(|(user, password)| _ = writeln!(file, "{user}:{password}"));
+            let path = process.write("passwords", file);
+            // Replaces the clear text by hashes, in place.
+            run(process.command(&find("mosquitto_passwd", PACKAGE, &[])).arg("-U").arg(path), b"");
+        }
+        if let Some(acl) = &self.acl {
+            process.write("acl", acl);
+        }
+        if let Some(certs) = &self.tls {
+            process.write("ca.pem", &certs.ca);
+            process.write("server.pem", &certs.server);
+            process.write("server.key", &certs.server_key);
+        }
+    }
+
+    fn file(&self, process: &Process, port: u16, tls_port: u16) -> String {
+        let dir = process.dir().display();
+        let mut text = format!("allow_anonymous {}\nmax_queued_messages 0\nlog_dest stderr\n", self.users.is_empty());
+        for kind in ["error", "warning", "notice", "information", "subscribe", "unsubscribe"] {
+            _ = writeln!(text, "log_type {kind}");
+        }
+        if !self.volatile {
+            _ = write!(text, "persistence true\npersistence_location {dir}/\n");
+        }
+        if self.save_each_change {
+            text.push_str("autosave_on_changes true\nautosave_interval 1\n");
+        }
+        if !self.users.is_empty() {
+            _ = writeln!(text, "password_file {dir}/passwords");
+        }
+        if self.acl.is_some() {
+            _ = writeln!(text, "acl_file {dir}/acl");
+        }
+        text.push_str(&self.config);
+        _ = writeln!(text, "listener {port} 127.0.0.1");
+        if self.tls.is_some() {
+            _ = write!(
+                text,
+                "listener {tls_port} 127.0.0.1\ncafile {dir}/ca.pem\ncertfile {dir}/server.pem\nkeyfile {dir}/server.key\n\
+                 require_certificate {}\n",
+                self.client_certs
+            );
+        }
+        text
+    }
 }
 
-/// A running broker. Dropping it ends it and removes its data.
+/// A running broker; its [process](Process) is what it derefs to. Dropping it ends it and removes its data.
 #[derive(Debug)]
 pub struct Mosquitto {
     process: Process,
     options: MosquittoOptions,
     port: u16,
     tls_port: u16,
-    program: PathBuf,
 }
 
 const PACKAGE: &str = "mosquitto mosquitto-clients";
 const READY: &str = " running";
+
+impl Deref for Mosquitto {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Mosquitto {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
 
 impl Mosquitto {
     /// Starts a broker and waits until it listens.
@@ -98,77 +160,15 @@ impl Mosquitto {
     /// mosquitto is not installed (the message says what to do) or does not start.
     pub fn start(options: MosquittoOptions) -> Self {
         let program = find("mosquitto", PACKAGE, &[]);
-        let process = Process::new("mosquitto", "mosquitto", Signal::TERM);
-        let mut broker = Self { process, options, port: 0, tls_port: 0, program };
-        broker.write_files();
-        for _ in 0..5 {
-            (broker.port, broker.tls_port) = (free_port(), free_port());
-            broker.process.write("mosquitto.conf", broker.config());
-            match broker.spawn() {
-                Ok(()) => return broker,
-                // Another test was faster to take the port.
-                Err(log) if log.contains("Address already in use") => {}
-                Err(log) => panic!("mosquitto did not start:\n{log}"),
-            }
-        }
-        panic!("mosquitto found no free port")
-    }
-
-    fn write_files(&self) {
-        if !self.options.users.is_empty() {
-            let mut file = String::new();
-            self.options.users.iter().for_each(|(user, password)| _ = writeln!(file, "{user}:{password}"));
-            let path = self.process.write("passwords", file);
-            // Replaces the clear text by hashes, in place.
-            run(self.process.command(&find("mosquitto_passwd", PACKAGE, &[])).arg("-U").arg(path), b"");
-        }
-        if let Some(acl) = &self.options.acl {
-            self.process.write("acl", acl);
-        }
-        if let Some(certs) = &self.options.tls {
-            self.process.write("ca.pem", &certs.ca);
-            self.process.write("server.pem", &certs.server);
-            self.process.write("server.key", &certs.server_key);
-        }
-    }
-
-    fn config(&self) -> String {
-        let Self { options, process, port, tls_port, .. } = self;
-        let dir = process.dir().display();
-        let mut text =
-            format!("allow_anonymous {}\nmax_queued_messages 0\nlog_dest stderr\n", options.users.is_empty());
-        for kind in ["error", "warning", "notice", "information", "subscribe", "unsubscribe"] {
-            _ = writeln!(text, "log_type {kind}");
-        }
-        if !options.volatile {
-            _ = write!(text, "persistence true\npersistence_location {dir}/\n");
-        }
-        if options.save_each_change {
-            text.push_str("autosave_on_changes true\nautosave_interval 1\n");
-        }
-        if !options.users.is_empty() {
-            _ = writeln!(text, "password_file {dir}/passwords");
-        }
-        if options.acl.is_some() {
-            _ = writeln!(text, "acl_file {dir}/acl");
-        }
-        text.push_str(&options.config);
-        _ = writeln!(text, "listener {port} 127.0.0.1");
-        if options.tls.is_some() {
-            _ = write!(
-                text,
-                "listener {tls_port} 127.0.0.1\ncafile {dir}/ca.pem\ncertfile {dir}/server.pem\nkeyfile {dir}/server.key\n\
-                 require_certificate {}\n",
-                options.client_certs
-            );
-        }
-        text
-    }
-
-    fn spawn(&mut self) -> Result<(), String> {
-        let mut command = self.process.command(&self.program);
-        command.args(["-c", "mosquitto.conf"]);
-        self.process.spawn(&mut command, READY)
+        let mut process = Process::new("mosquitto", program, "mosquitto", Signal::TERM, READY);
+        options.write_files(&process);
+        let (mut port, mut tls_port) = (0, 0);
+        process.start(|process| {
+            (port, tls_port) = (free_port(), free_port());
+            process.write("mosquitto.conf", options.file(process, port, tls_port));
+            ["-c", "mosquitto.conf"].map(str::to_owned).to_vec()
+        });
+        Self { process, options, port, tls_port }
     }
 
     /// The port of the plain listener, on 127.0.0.1.
@@ -190,21 +190,6 @@ impl Mosquitto {
         format!("mqtt://127.0.0.1:{}", self.port)
     }
 
-    /// The process, while it runs.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.pid()
-    }
-
-    /// What the broker has logged so far, over all restarts.
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
-    /// The file it logs to.
-    pub fn log_file(&self) -> PathBuf {
-        self.process.log_file()
-    }
-
     /// Has the broker save all it holds, and waits until it has.
     pub fn save(&self) {
         let file = self.process.dir().join("mosquitto.db");
@@ -213,35 +198,6 @@ impl Mosquitto {
         let before = version();
         self.process.signal(Signal::USR1);
         wait_for("mosquitto has saved", || version().is_some_and(|now| Some(now) != before));
-    }
-
-    /// Kills it (SIGKILL): what was not saved is lost. See [`restart`](Self::restart).
-    pub fn kill9(&mut self) {
-        self.process.kill9();
-    }
-
-    /// Ends it gracefully; it saves.
-    pub fn stop(&mut self) {
-        self.process.stop();
-    }
-
-    /// Starts it again on the same ports and data; a running one is stopped first.
-    ///
-    /// # Panics
-    /// It does not start.
-    pub fn restart(&mut self) {
-        self.process.stop();
-        self.spawn().unwrap_or_else(|log| panic!("mosquitto did not start again:\n{log}"));
-    }
-
-    /// Stops it in its tracks (SIGSTOP): connections are still accepted by the kernel, and nothing answers.
-    pub fn pause(&mut self) {
-        self.process.pause();
-    }
-
-    /// Ends a pause.
-    pub fn resume(&mut self) {
-        self.process.resume();
     }
 
     /// A command of the package mosquitto-clients (`mosquitto_pub`, `mosquitto_sub`, `mosquitto_rr`) with address and login filled in.

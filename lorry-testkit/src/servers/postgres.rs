@@ -5,6 +5,7 @@ use super::command::{find, output, run};
 use super::port::free_port;
 use super::process::Process;
 use rustix::process::Signal;
+use std::ops::{Deref, DerefMut};
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -43,19 +44,47 @@ impl PostgresOptions {
     pub fn without_fsync(self) -> Self {
         self.setting("fsync", "off").setting("synchronous_commit", "off").setting("full_page_writes", "off")
     }
+
+    fn args(&self, port: u16) -> Vec<String> {
+        let mut args = ["-D", "data", "-p", &port.to_string()].map(str::to_owned).to_vec();
+        let mut set = |name: &str, value: &str| args.extend(["-c".to_owned(), format!("{name}={value}")]);
+        set("listen_addresses", "127.0.0.1");
+        set("unix_socket_directories", "");
+        set("shared_buffers", "32MB");
+        if self.tls.is_some() {
+            set("ssl", "on");
+            set("ssl_cert_file", "../server.pem");
+            set("ssl_key_file", "../server.key");
+        }
+        self.settings.iter().for_each(|(name, value)| set(name, value));
+        args
+    }
 }
 
-/// A running server. Dropping it ends it and removes its data.
+/// A running server; its [process](Process) is what it derefs to. Dropping it ends it and removes its data.
 #[derive(Debug)]
 pub struct Postgres {
     process: Process,
     options: PostgresOptions,
     port: u16,
-    program: PathBuf,
 }
 
 const PACKAGE: &str = "postgresql";
 const READY: &str = "ready to accept connections";
+
+impl Deref for Postgres {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Postgres {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
 
 impl Postgres {
     /// Makes a database cluster, starts a server on it and waits until it accepts connections.
@@ -65,7 +94,7 @@ impl Postgres {
     pub fn start(options: PostgresOptions) -> Self {
         let dirs = program_dirs();
         let (program, initdb) = (find("postgres", PACKAGE, &dirs), find("initdb", PACKAGE, &dirs));
-        let process = Process::new("postgres", "postgres", Signal::INT);
+        let mut process = Process::new("PostgreSQL", program, "postgres", Signal::INT, READY);
         let mut command = process.command(&initdb);
         command.args(["-D", "data", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]);
         match &options.password {
@@ -79,33 +108,12 @@ impl Postgres {
             process.write("server.pem", &certs.server);
             process.write("server.key", &certs.server_key);
         }
-        let mut server = Self { process, options, port: 0, program };
-        for _ in 0..5 {
-            server.port = free_port();
-            match server.spawn() {
-                Ok(()) => return server,
-                // Another test was faster to take the port.
-                Err(log) if log.contains("Address already in use") => {}
-                Err(log) => panic!("PostgreSQL did not start:\n{log}"),
-            }
-        }
-        panic!("PostgreSQL found no free port")
-    }
-
-    fn spawn(&mut self) -> Result<(), String> {
-        let mut command = self.process.command(&self.program);
-        command.args(["-D", "data", "-p", &self.port.to_string()]);
-        let mut set = |name: &str, value: &str| _ = command.args(["-c", &format!("{name}={value}")]);
-        set("listen_addresses", "127.0.0.1");
-        set("unix_socket_directories", "");
-        set("shared_buffers", "32MB");
-        if self.options.tls.is_some() {
-            set("ssl", "on");
-            set("ssl_cert_file", "../server.pem");
-            set("ssl_key_file", "../server.key");
-        }
-        self.options.settings.iter().for_each(|(name, value)| set(name, value));
-        self.process.spawn(&mut command, READY)
+        let mut port = 0;
+        process.start(|_| {
+            port = free_port();
+            options.args(port)
+        });
+        Self { process, options, port }
     }
 
     /// The port, on 127.0.0.1.
@@ -117,50 +125,6 @@ impl Postgres {
     pub fn url(&self) -> String {
         let password = self.options.password.as_ref().map(|password| format!(":{password}")).unwrap_or_default();
         format!("postgresql://postgres{password}@127.0.0.1:{}/postgres", self.port)
-    }
-
-    /// The main process, while it runs.
-    pub fn pid(&self) -> Option<u32> {
-        self.process.pid()
-    }
-
-    /// What the server has logged so far, over all restarts.
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
-
-    /// The file it logs to.
-    pub fn log_file(&self) -> PathBuf {
-        self.process.log_file()
-    }
-
-    /// Kills all its processes (SIGKILL). See [`restart`](Self::restart).
-    pub fn kill9(&mut self) {
-        self.process.kill9();
-    }
-
-    /// Ends it ("fast": clients are disconnected).
-    pub fn stop(&mut self) {
-        self.process.stop();
-    }
-
-    /// Starts it again on the same port and data; a running one is stopped first.
-    ///
-    /// # Panics
-    /// It does not start.
-    pub fn restart(&mut self) {
-        self.process.stop();
-        self.spawn().unwrap_or_else(|log| panic!("PostgreSQL did not start again:\n{log}"));
-    }
-
-    /// Stops all its processes in their tracks (SIGSTOP): connections are still accepted by the kernel, and nothing answers.
-    pub fn pause(&mut self) {
-        self.process.pause();
-    }
-
-    /// Ends a pause.
-    pub fn resume(&mut self) {
-        self.process.resume();
     }
 
     /// psql with address and login filled in: no start-up file, bare values separated by `|`, stops at the first error.

@@ -10,13 +10,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// A server's folder, user and process.
+/// The process of a server, to be ended, killed, paused and started again. Every launcher hands it out as what it derefs to.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: &'static str,
     dir: PathBuf,
     owner: Option<(u32, u32)>,
     graceful: Signal,
+    /// What a line of its log contains once it is up.
+    ready: &'static str,
+    program: PathBuf,
+    args: Vec<String>,
     child: Option<Child>,
     paused: bool,
     _reaper: Reaper,
@@ -26,7 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 impl Process {
     /// Makes a short folder in /tmp (a socket's path has 107 bytes) that the server's own user may enter.
-    pub(crate) fn new(name: &'static str, user: &str, graceful: Signal) -> Self {
+    pub(crate) fn new(name: &'static str, program: PathBuf, user: &str, graceful: Signal, ready: &'static str) -> Self {
         let dir = loop {
             let dir = PathBuf::from(format!("/tmp/lorry-{:08x}", fastrand::u32(..)));
             match fs::create_dir(&dir) {
@@ -37,7 +41,8 @@ impl Process {
         };
         let reaper = Reaper::of(&dir);
         let owner = geteuid().is_root().then(|| ids_of(user)).flatten();
-        let process = Self { name, dir, owner, graceful, child: None, paused: false, _reaper: reaper };
+        let (args, child) = (Vec::new(), None);
+        let process = Self { name, dir, owner, graceful, ready, program, args, child, paused: false, _reaper: reaper };
         must("chmod", fs::set_permissions(&process.dir, fs::Permissions::from_mode(0o711)));
         process.give(&process.dir);
         process
@@ -47,11 +52,13 @@ impl Process {
         &self.dir
     }
 
-    pub(crate) fn log_file(&self) -> PathBuf {
+    /// The file it logs to.
+    pub fn log_file(&self) -> PathBuf {
         self.dir.join("log")
     }
 
-    pub(crate) fn log(&self) -> String {
+    /// What it has logged so far, over all restarts.
+    pub fn log(&self) -> String {
         self.log_from(0)
     }
 
@@ -86,19 +93,34 @@ impl Process {
         command
     }
 
-    /// Starts the server and waits until its log has a line that contains `ready`. `Err` has the log of a server that ended instead.
-    pub(crate) fn spawn(&mut self, command: &mut Command, ready: &str) -> Result<(), String> {
+    /// Starts the server on one free port after the other, until it gets one that no other test has taken meanwhile. The function makes
+    /// its arguments.
+    pub(crate) fn start(&mut self, mut args: impl FnMut(&Self) -> Vec<String>) {
+        for _ in 0..5 {
+            self.args = args(self);
+            match self.spawn() {
+                Ok(()) => return,
+                Err(log) if log.contains("Address already in use") => {}
+                Err(log) => panic!("{} did not start:\n{log}", self.name),
+            }
+        }
+        panic!("{} found no free port", self.name)
+    }
+
+    /// Starts it and waits until it is ready. `Err` has the log of a server that ended instead.
+    fn spawn(&mut self) -> Result<(), String> {
         assert!(self.child.is_none(), "{} runs already", self.name);
         let seen = fs::metadata(self.log_file()).map_or(0, |meta| meta.len() as usize);
         let log = must("open the log", File::options().create(true).append(true).open(self.log_file()));
         let log2 = must("open the log", log.try_clone());
-        let child = command.stdout(log).stderr(log2).process_group(0).spawn();
+        let mut command = self.command(&self.program);
+        let child = command.args(&self.args).stdout(log).stderr(log2).process_group(0).spawn();
         self.child = Some(child.unwrap_or_else(|error| panic!("cannot start {}: {error}", self.name)));
         self.paused = false;
         let until = Instant::now() + PATIENCE;
         loop {
             let log = self.log_from(seen);
-            if log.contains(ready) {
+            if log.contains(self.ready) {
                 return Ok(());
             }
             let ended = self.child.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
@@ -111,7 +133,8 @@ impl Process {
         }
     }
 
-    pub(crate) fn pid(&self) -> Option<u32> {
+    /// The main process, while it runs.
+    pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
 
@@ -121,8 +144,8 @@ impl Process {
         }
     }
 
-    /// Kills the server and all its descendants as a power cut would, and waits until they are gone.
-    pub(crate) fn kill9(&mut self) {
+    /// Kills it and all its descendants (SIGKILL), as a power cut would, and waits until they are gone. See [`restart`](Self::restart).
+    pub fn kill9(&mut self) {
         let Some(mut child) = self.child.take() else { return };
         // It must not fork between our look at /proc and the kill.
         send(child.id(), Signal::STOP);
@@ -133,8 +156,17 @@ impl Process {
         wait_for("the killed processes are gone", || all.iter().all(|&pid| is_gone(pid)));
     }
 
-    /// Ends the server gracefully; one that takes longer than 10 s is killed.
-    pub(crate) fn stop(&mut self) {
+    /// Starts it again on the same ports and data; a running one is stopped first.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub fn restart(&mut self) {
+        self.stop();
+        self.spawn().unwrap_or_else(|log| panic!("{} did not start again:\n{log}", self.name));
+    }
+
+    /// Ends it gracefully, so that it saves what it has and its clients are disconnected; if that takes longer than 10 s, it is killed.
+    pub fn stop(&mut self) {
         self.resume();
         self.signal(self.graceful);
         let until = Instant::now() + Duration::from_secs(10);
@@ -149,15 +181,16 @@ impl Process {
         }
     }
 
-    /// Stops all processes of the server in their tracks: its sockets stay open, and nothing answers.
-    pub(crate) fn pause(&mut self) {
+    /// Stops all its processes in their tracks (SIGSTOP): connections are still accepted by the kernel, and nothing answers.
+    pub fn pause(&mut self) {
         let Some(pid) = self.pid() else { return };
         send(pid, Signal::STOP);
         descendants(pid).into_iter().for_each(|pid| send(pid, Signal::STOP));
         self.paused = true;
     }
 
-    pub(crate) fn resume(&mut self) {
+    /// Ends a pause.
+    pub fn resume(&mut self) {
         if !std::mem::take(&mut self.paused) {
             return;
         }

@@ -172,3 +172,36 @@ async fn a_guarantee_that_is_required_and_not_given_is_refused() {
     let error = relay().require(Guarantee::SurvivesRestart).spawn().wait().await.error.unwrap();
     assert!(error.to_string().contains("numbersrc0 promises only"), "{error}");
 }
+
+/// Ends at once and remembers what its context required.
+struct Asks(std::sync::Arc<std::sync::Mutex<Option<Guarantee>>>);
+
+#[crate::async_trait]
+impl Source<u64> for Asks {
+    fn info(&self, _: &Identity) -> SourceInfo {
+        SourceInfo::new("askssrc", "").guarantee(Guarantee::SurvivesRestart)
+    }
+
+    async fn open(&mut self, context: Context) -> crate::Result<()> {
+        *self.0.lock().unwrap() = context.require;
+        Ok(())
+    }
+
+    async fn next(&mut self, _: usize) -> crate::Result<Event<u64>> {
+        Ok(Event::End)
+    }
+
+    async fn settle(&mut self, _: Vec<Settled>) -> crate::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn elements_learn_what_is_required() {
+    let seen = std::sync::Arc::default();
+    let relay = || Relay::new([Stream::from_source(Asks(std::sync::Arc::clone(&seen))).to(Keep::new())]);
+    relay().require(Guarantee::UntilExit).run().await.unwrap();
+    assert_eq!(seen.lock().unwrap().take(), Some(Guarantee::UntilExit));
+    relay().run().await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), None);
+}

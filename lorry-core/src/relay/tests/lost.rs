@@ -14,8 +14,8 @@ fn slow() -> Keep<u64> {
 }
 
 fn adds_up(report: &Report) {
-    let Report { received, delivered, filtered, dropped, dead_lettered, failed, superseded, held, .. } = report;
-    assert_eq!(*received, delivered + filtered + dropped + dead_lettered + failed + superseded + held, "{report:?}");
+    let Report { received, delivered, filtered, dropped, dead_lettered, failed, held, .. } = report;
+    assert_eq!(*received, delivered + filtered + dropped + dead_lettered + failed + held, "{report:?}");
 }
 
 /// A hundred numbers, whose connection is lost while the sink has the first ten.
@@ -41,14 +41,14 @@ async fn what_waits_is_dropped_once_it_is_certain_to_come_again() {
     let sure = Replay::to(100, Guarantee::SurvivesRestart).says_repeats();
     let (report, values) = lost_once(sure, |stream| stream).await;
     assert_eq!(values, once_and_again(), "the batch under way, then everything again");
-    assert_eq!((report.received, report.delivered, report.superseded, report.held), (200, 110, 90, 0));
+    assert_eq!((report.received, report.delivered, report.superseded, report.held), (110, 110, 90, 0));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_can_be_replayed_is_dropped_at_once() {
     let (report, values) = lost_once(Replay::to(100, Guarantee::Replayable), |stream| stream).await;
     assert_eq!(values, once_and_again());
-    assert_eq!((report.received, report.superseded), (200, 90));
+    assert_eq!((report.received, report.superseded), (110, 90));
 }
 
 #[tokio::test(start_paused = true)]
