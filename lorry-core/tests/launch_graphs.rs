@@ -3,9 +3,10 @@
 
 mod support;
 
+use lorry_core::launch::{Leaky, Queue};
 use lorry_core::registry::{ElementSpec, Registry};
 use lorry_core::relay::{Batch, Context, Failure, Failures, Identity, Limits, Receipt, Sink, SinkInfo};
-use lorry_core::{Error, ErrorKind, OnError, Report, Result, async_trait};
+use lorry_core::{Error, ErrorKind, Message, OnError, Relay, Report, Result, Stream, async_trait};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -219,9 +220,16 @@ async fn every_node_accounts_for_what_it_took() {
 #[tokio::test]
 async fn what_is_held_and_what_leaks_is_counted() {
     let bench = Bench::new();
-    let text = "fakesrc num-buffers=100 ! queue name=q max-size-buffers=10 leaky=upstream ! keepsink id=a waits=true";
-    let running = bench.registry.parse_launch(text).unwrap().spawn();
+    // A source that does not end: at its end a queue lets go of everything.
+    let (input, stream) = Stream::<Message>::input();
+    let options = KeepOptions { id: "a".to_owned(), waits: true, ..KeepOptions::default() };
+    let sink = Keep { options, got: bench.got.clone(), gate: bench.gate.subscribe() };
+    let queue = stream.via_kind("queue", Queue::new(10, Leaky::Upstream)).named("q");
+    let running = Relay::new([queue.to(sink)]).spawn();
     let monitor = running.monitor();
+    for n in 0..100 {
+        input.send(Message::new(n.to_string())).await.unwrap();
+    }
     let account = |name: &str| {
         let node = monitor.graph().nodes().iter().find(|node| *node.name == *name).unwrap();
         node.account()
@@ -232,6 +240,7 @@ async fn what_is_held_and_what_leaks_is_counted() {
     assert_eq!(queue.taken, queue.given + queue.dropped.unwrap() + 10);
     assert_eq!((sink.taken, sink.held), (queue.given, Some(queue.given)));
     bench.gate.send(true).unwrap();
+    drop(input);
     let report = running.wait().await;
     assert_eq!((report.delivered, report.filtered), (account("keepsink0").given, account("q").dropped.unwrap()));
     assert_eq!(account("q").held, Some(0));
