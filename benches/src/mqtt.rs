@@ -109,7 +109,7 @@ fn live_into(database: &Database<'_>) {
 }
 
 fn backlog_into(database: &Database<'_>) {
-    // mosquitto 2.0 runs out of what it calls memory not far above.
+    // Each of the two publishers may send 65,535: Debian's mosquitto 2.0.11 throws out one that sends more.
     let n = scaled(100_000);
     let limit = best(3, |_| drain_limit(n));
     let mut cpu = f64::MAX;
