@@ -21,7 +21,6 @@ mod collect_vec;
 mod combine_latest;
 mod combine_latest_all;
 mod delay;
-#[cfg(feature = "jq")]
 mod elements;
 mod event_time;
 mod filter;
@@ -30,6 +29,7 @@ mod filter_expr;
 mod flat_map;
 mod flatten;
 mod frequencies;
+mod gather;
 #[cfg(test)]
 mod holding;
 mod interval;
@@ -78,6 +78,7 @@ pub use filter::Filter;
 pub use filter_expr::FilterExpr;
 pub use flat_map::FlatMap;
 pub use frequencies::Frequencies;
+pub use gather::gather;
 pub use latest::Latest;
 pub use map::Map;
 #[cfg(feature = "jq")]
@@ -104,8 +105,6 @@ pub use zip_latest_all::ZipLatestAll;
 use crate::registry::Registry;
 
 /// Adds the operators that launch text knows.
-#[cfg_attr(not(feature = "jq"), allow(unused_variables))]
 pub(crate) fn register(registry: &mut Registry) {
-    #[cfg(feature = "jq")]
     elements::register(registry);
 }
