@@ -25,7 +25,7 @@ fn subscribed(run: &mut Run, broker: &Mosquitto) {
     run.until("the subscription", || broker.log().contains(" 1 t/#"));
 }
 
-/// Messages of one publisher; Debian's mosquitto 2.0.11 throws out one that sends more than 65,535 ("out of memory").
+/// Messages of one publisher: Debian's mosquitto 2.0.11 throws out a mosquitto_pub that sends more than 65,535 ("out of memory").
 const PUBLISHER: usize = 50_000;
 
 /// Publishes all rows in the background.
