@@ -170,7 +170,7 @@ impl Native {
 
 /// Halves of characters are judged by the interpreter: what is skipped here is not looked at that closely.
 fn has_surrogates(payload: &[u8]) -> bool {
-    payload.contains(&b'\\') && payload.windows(3).any(|at| matches!(at, [b'\\', b'u', b'd' | b'D']))
+    memchr::memchr_iter(b'\\', payload).any(|at| matches!(payload.get(at + 1..at + 3), Some([b'u', b'd' | b'D'])))
 }
 
 /// A string without interpolation and escapes.
