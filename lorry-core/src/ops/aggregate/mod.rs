@@ -2,10 +2,10 @@
 //!
 //! | emitted | by | token rule | holds |
 //! |---|---|---|---|
-//! | with each item | [`Stream::aggregate`] over the whole stream, the last items or the last time | passed on | nothing |
-//! | with each vector of items | [`Stream::aggregate_batches`] | passed on | nothing |
-//! | with each item, for its group alone | [`Stream::aggregate_by`] | passed on | nothing |
-//! | once for each window | [`Stream::aggregate_each`] of so many items, of an interval, of the whole stream | joined | the window |
+//! | with each item | [`Stream::aggregate`](crate::Stream::aggregate) over the whole stream, the last items or the last time | passed on | nothing |
+//! | with each vector of items | [`Stream::aggregate_batches`](crate::Stream::aggregate_batches) | passed on | nothing |
+//! | with each item, for its group alone | [`Stream::aggregate_by`](crate::Stream::aggregate_by) | passed on | nothing |
+//! | once for each window | [`Stream::aggregate_each`](crate::Stream::aggregate_each) of so many items, of an interval, of the whole stream | joined | the window |
 //!
 //! For windows by the time in the data, and for sessions, there is [`Aggregate::of_all`]:
 //!
