@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 pub(crate) fn run() {
-    let n = scaled(100_000);
+    let n = scaled(60_000);
     let folder = Folder::new();
     let database = folder.path("kill.db");
     let broker = Mosquitto::start(MosquittoOptions::default().volatile());

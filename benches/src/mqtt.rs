@@ -5,27 +5,39 @@ use crate::child::Relay;
 use crate::tools::{Folder, best, ids, rate, row, runtime, say, scaled, timed};
 use lorry_testkit::servers::{Mosquitto, MosquittoOptions, Postgres, PostgresOptions};
 use std::io::Write;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 fn broker() -> Mosquitto {
     Mosquitto::start(MosquittoOptions::default().volatile())
 }
 
+/// Messages of one mosquitto_pub; Debian's mosquitto 2.0.11 throws out one that sends more than 65,535.
+const PUBLISHER: usize = 50_000;
+
 /// Publishes the rows over two connections of mosquitto_pub at once.
-fn feed(broker: &Mosquitto, n: usize) -> Vec<Child> {
+fn feed(broker: &Mosquitto, n: usize) -> Vec<JoinHandle<()>> {
     let feed = |start: usize| {
-        let mut command = broker.client("mosquitto_pub");
-        let mut child = command.args(["-q", "1", "-t", "b/x", "-l"]).stdin(Stdio::piped()).spawn().unwrap();
-        let mut stdin = std::io::BufWriter::new(child.stdin.take().unwrap());
-        std::thread::spawn(move || (start..n).step_by(2).for_each(|id| writeln!(stdin, "{}", row(id)).unwrap()));
-        child
+        let ids: Vec<usize> = (start..n).step_by(2).collect();
+        let publishers: Vec<_> =
+            ids.chunks(PUBLISHER).map(|ids| (broker.client("mosquitto_pub"), ids.to_vec())).collect();
+        std::thread::spawn(move || {
+            for (mut command, ids) in publishers {
+                command.args(["-q", "1", "-t", "b/x", "-l"]).stdin(Stdio::piped());
+                let mut child = command.spawn().unwrap();
+                let mut stdin = std::io::BufWriter::new(child.stdin.take().unwrap());
+                ids.into_iter().for_each(|id| writeln!(stdin, "{}", row(id)).unwrap());
+                drop(stdin);
+                assert!(child.wait().unwrap().success());
+            }
+        })
     };
     vec![feed(0), feed(1)]
 }
 
-fn reap(children: Vec<Child>) {
-    children.into_iter().for_each(|mut child| assert!(child.wait().unwrap().success()));
+fn reap(feeds: Vec<JoinHandle<()>>) {
+    feeds.into_iter().for_each(|feed| feed.join().unwrap());
 }
 
 /// A subscription of mosquitto_sub that counts and acknowledges.
@@ -109,8 +121,8 @@ fn live_into(database: &Database<'_>) {
 }
 
 fn backlog_into(database: &Database<'_>) {
-    // mosquitto 2.0 runs out of what it calls memory not far above.
-    let n = scaled(100_000);
+    // More of them than live, so that the start of the process weighs less.
+    let n = scaled(200_000);
     let limit = best(3, |_| drain_limit(n));
     let mut cpu = f64::MAX;
     let own = best(3, |run| {

@@ -83,3 +83,16 @@ async fn embedded_in_a_service_with_a_table_of_its_own() {
 async fn the_same_from_addresses() {
     run(env!("CARGO_BIN_EXE_from_uris"), |database| format!("sqlite:///{database}?table=readings")).await;
 }
+
+fn own_elements(text: &str) -> (bool, String) {
+    let ran = Command::new(env!("CARGO_BIN_EXE_own_elements")).arg(text).output().unwrap();
+    (ran.status.success(), String::from_utf8([ran.stdout, ran.stderr].concat()).unwrap())
+}
+
+#[test]
+fn elements_of_ones_own_in_launch_text() {
+    let text = r#"countdownsrc from=5 ! filter expr=". != 3" ! multiply by=10 ! tallysink"#;
+    assert_eq!(own_elements(text), (true, "4 numbers, 120 in all\n".to_owned()));
+    let (ran, said) = own_elements("countdownsrc from=5 ! multiply buy=10 ! tallysink");
+    assert!(!ran && said.contains("did you mean \"by\""), "{said}");
+}

@@ -6,7 +6,7 @@
 use crate::drive;
 use crate::exit::{Failure, Outcome};
 use crate::output;
-use lorry::launch::{Item, Pipeline};
+use lorry::launch::{Layout, Placed};
 use lorry::registry::{Element, ElementSpec, Registry, Role, Span, Uri};
 use lorry::relay::{Context, Sink, Source, State, Status};
 use lorry::{Error, ErrorKind, Result};
@@ -29,30 +29,18 @@ pub(crate) fn ends_of_addresses(source: &str, sinks: &[String]) -> Vec<End> {
     std::iter::once(End::Address(Role::Source, source.to_owned())).chain(sinks).collect()
 }
 
-/// The ends of a pipeline.
-pub(crate) fn ends_of_pipeline(registry: &Registry, pipeline: &Pipeline) -> Vec<End> {
-    let mut ends = Vec::new();
-    for chain in &pipeline.chains {
-        for (place, node) in chain.nodes.iter().enumerate() {
-            match &node.item {
-                Item::Url(url) => {
-                    let role = if place == 0 { Role::Source } else { Role::Sink };
-                    ends.push(End::Address(role, url.clone()));
-                }
-                Item::Element(element) => {
-                    let role = registry.element(&element.factory).map(ElementSpec::role);
-                    if !matches!(role, Some(Role::Source | Role::Sink)) {
-                        continue;
-                    }
-                    let pairs =
-                        element.properties.iter().map(|property| (property.name.clone(), property.value.clone()));
-                    ends.push(End::Named(element.factory.clone(), pairs.collect()));
-                }
-                Item::Bin(_) | Item::Reference(_) => {}
-            }
+/// The ends of a graph.
+pub(crate) fn ends_of_layout(registry: &Registry, layout: &Layout) -> Vec<End> {
+    let end = |placed: &Placed| {
+        let location = placed.properties.iter().find(|property| property.name == "location");
+        if let (Some(role), Some(location)) = (placed.written_as_address(), location) {
+            return Some(End::Address(role, location.value.clone()));
         }
-    }
-    ends
+        let role = registry.element(&placed.factory).map(ElementSpec::role);
+        let pairs = placed.properties.iter().map(|property| (property.name.clone(), property.value.clone()));
+        matches!(role, Some(Role::Source | Role::Sink)).then(|| End::Named(placed.factory.clone(), pairs.collect()))
+    };
+    layout.elements().iter().filter_map(end).collect()
 }
 
 /// Tries them one after the other and says how it went; fails if one does.

@@ -72,17 +72,18 @@ pub(crate) fn start(host: Host, relay: Relay, flags: &RelayFlags, terminal: &Ter
 fn run(host: Host, relay: Relay, report: Option<Destination>, terminal: &Terminal) -> Outcome {
     // Where the messages themselves are shown there is no place for a status line.
     let shows_messages = relay.describe().nodes().iter().any(|node| node.kind == "stdoutsink");
-    let summary = host.run(async |mut signals| {
+    let (summary, monitor) = host.run(async |mut signals| {
         let running = relay.spawn();
         let (stopper, monitor) = (running.stopper(), running.monitor());
-        Ok(tokio::select! {
+        let summary = tokio::select! {
             summary = running.wait() => summary,
             never = obey(&mut signals, &stopper, terminal) => match never {},
             never = status::show(terminal, &monitor), if !shows_messages => match never {},
-        })
+        };
+        Ok((summary, monitor))
     })?;
     terminal.clear();
-    let written = report.map_or(Ok(()), |report| report.write(&summary));
+    let written = report.map_or(Ok(()), |report| report.write(&summary, monitor.graph()));
     report::judge(&summary).and(written)
 }
 

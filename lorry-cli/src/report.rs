@@ -1,6 +1,7 @@
 //! The summary at the end: `--report`, and the line that says what was left undelivered.
 
 use crate::exit::{Failure, Outcome};
+use lorry::flow::Graph;
 use lorry::{ErrorKind, Report};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -27,12 +28,14 @@ impl Destination {
         }
     }
 
-    /// Writes the report.
+    /// Writes the report, with what each node has done.
     ///
     /// # Errors
     /// The disk says no.
-    pub(crate) fn write(self, report: &Report) -> Outcome {
-        let text = report.to_json().to_string();
+    pub(crate) fn write(self, report: &Report, graph: &Graph) -> Outcome {
+        let mut json = report.to_json();
+        json["nodes"] = graph.counts_to_json();
+        let text = json.to_string();
         match self {
             Self::Stderr => crate::output::stderr(&text),
             Self::File(path, mut file) => writeln!(file, "{text}")

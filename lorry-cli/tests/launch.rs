@@ -50,3 +50,73 @@ fn a_mistake_is_shown_with_a_caret_and_nothing_runs() {
     }
     dir.run(&["launch", ""]).exits(2);
 }
+
+#[test]
+fn a_graph_branches_and_joins() {
+    let dir = Dir::new();
+    let copy = dir.text("copy.txt");
+    let text = format!(
+        "stdinsrc ! tee name=t ! filter expr=\". > 1\" ! funnel name=f ! stdoutsink  t. ! filesink location={copy}  t. ! f."
+    );
+    let mut lines: Vec<_> = dir.feed(&["launch", &text], "1\n2\n").exits(0).out.lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, ["1", "2", "2"]);
+    assert_eq!(dir.read("copy.txt"), "1\n2\n");
+    let text = "testsrc count=3 ! filter name=keep expr='.id > 0' ! nullsink";
+    let ran = dir.run(&["launch", text, "--report", "-"]).exits(0);
+    let report: serde_json::Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
+    let keep = serde_json::json!({ "taken": 3, "given": 2, "dropped": 1, "held": 0 });
+    assert_eq!((&report["nodes"]["keep"], &report["nodes"]["nullsink0"]["given"]), (&keep, &2.into()));
+    let text = "testsrc count=2 content-type=json ! text/csv ! stdoutsink";
+    dir.run(&["launch", text, "--report", "-"]).exits(1).says("application/json");
+}
+
+#[test]
+fn a_graph_in_fbp_notation() {
+    let dir = Dir::new();
+    let file = dir.write(
+        "a.fbp",
+        "# @name Example\nIn(stdinsrc) OUT -> IN Keep(filter) -> Out(stdoutsink)\n'. > 1' -> EXPR Keep\n",
+    );
+    assert_eq!(dir.feed(&["launch", "--fbp", &file], "1\n2\n").exits(0).out, "2\n");
+    assert_eq!(dir.feed(&["launch", "--fbp", &file, "--map", ". + 1"], "1\n2\n").exits(0).out, "2\n3\n");
+    let wrong = dir.write("b.fbp", "In(stdinsrc) ->\n");
+    let ran = dir.feed(&["launch", "--fbp", &wrong], "").exits(2).says("line 1");
+    assert!(ran.err.contains('^'), "{ran:?}");
+    dir.run(&["launch", "--fbp", "nosuch.fbp"]).refused("cannot be read");
+    dir.run(&["launch", "--fbp", &file, "testsrc ! nullsink"]).refused("exclude each other");
+    dir.run::<&str>(&["launch"]).refused("PIPELINE");
+}
+
+/// The examples of `lorry launch --help` and of the documentation, as they stand there.
+fn examples() -> Vec<String> {
+    let help = Dir::new().run(&["launch", "--help"]).exits(0).out;
+    let shown =
+        help.lines().skip_while(|line| !line.starts_with("Examples")).skip(1).take_while(|line| !line.is_empty());
+    let mut examples: Vec<_> = shown.map(|line| line.trim().split_once("  ").unwrap().1.trim().to_owned()).collect();
+    assert!(examples.len() >= 7, "{examples:?}");
+    for page in [include_str!("../../docs/launch.md"), include_str!("../../docs/cli.md")] {
+        let commands: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("lorry launch \"")).collect();
+        assert!(!commands.is_empty());
+        // As a shell reads what stands in double quotes.
+        examples.extend(commands.iter().map(|rest| rest.rsplit_once('"').unwrap().0.replace("\\\"", "\"")));
+    }
+    examples
+}
+
+#[test]
+fn the_examples_are_right() {
+    let dir = Dir::new();
+    for example in examples() {
+        let plan = dir.run(&["check", "launch", &example]).exits(0).out;
+        assert!(plan.starts_with("Plan\n"), "{example}: {plan}");
+        // What needs no server runs, in a folder of its own.
+        let here = example.replace("/tmp/", &format!("{}/", dir.text("")));
+        if here.contains("testsrc") && !here.contains("location=mqtt") || here.starts_with("test:") {
+            dir.run(&["launch", &here, "--idle-exit", "5s"]).exits(0);
+        }
+    }
+    let help = dir.run(&["launch", "--help"]).exits(0).out;
+    let fbp = help.split_once("(--fbp FILE):\n").unwrap().1;
+    assert_eq!(dir.run(&["launch", "--fbp", &dir.write("help.fbp", fbp)]).exits(0).out.lines().count(), 2);
+}

@@ -70,13 +70,32 @@ pub(crate) struct RelayArgs {
     pub(crate) flags: RelayFlags,
 }
 
+/// How graphs are written. Each example is run by a test.
+pub(crate) const LAUNCH_HELP: &str = "Examples:
+  a chain           testsrc count=3 ! filter expr='.id > 0' ! stdoutsink
+  addresses         test:?count=3 ! file:///tmp/lorry-help.txt
+  a branch          testsrc count=3 ! tee name=t ! stdoutsink  t. ! filesink location=/tmp/lorry-help.txt
+  several sources   funnel name=f ! stdoutsink  testsrc count=3 ! f.  testsrc count=3 ! f.
+  a content type    testsrc count=3 ! application/json ! stdoutsink
+  a bin             testsrc count=3 ! ( identity ! queue ) ! stdoutsink
+  never waits       testsrc count=3 ! tee name=t ! stdoutsink  t. ! queue leaky=downstream ! nullsink
+
+name=t gives an element a name, t. links to it from elsewhere, t.src_1 to one of its pads. A queue holds max-size-buffers=
+messages while what follows it is busy. `lorry inspect` lists the elements, `lorry check launch PIPELINE --dot` draws the graph.
+
+In FBP notation (--fbp FILE):
+  '3' -> COUNT Read(testsrc) OUT -> IN Keep(filter) OUT -> IN Show(stdoutsink)
+  '.id > 0' -> EXPR Keep";
+
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  lorry launch \"mqttsrc location=mqtt://localhost/testdrive/# ! filter expr='.celsius > 40' ! sqlsink location=sqlite:///hot.db?table=t\"")]
+#[command(after_help = LAUNCH_HELP, override_usage = "lorry launch [OPTIONS] PIPELINE...\n       lorry launch [OPTIONS] --fbp FILE")]
 pub(crate) struct LaunchArgs {
     /// The pipeline: one argument is its text, several are one token each
-    #[arg(value_name = "PIPELINE", required = true)]
+    #[arg(value_name = "PIPELINE", required_unless_present = "fbp", conflicts_with = "fbp")]
     pub(crate) pipeline: Vec<String>,
+    /// Run the graph of this file, in FBP notation
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) fbp: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) flags: RelayFlags,
 }
@@ -144,9 +163,11 @@ pub(crate) enum Require {
 }
 
 #[derive(Debug, Args)]
-#[command(override_usage = "lorry check [OPTIONS] SOURCE SINK...\n       lorry check [OPTIONS] launch PIPELINE")]
+#[command(
+    override_usage = "lorry check [OPTIONS] SOURCE SINK...\n       lorry check [OPTIONS] launch PIPELINE\n       lorry check [OPTIONS] fbp FILE"
+)]
 pub(crate) struct CheckArgs {
-    /// A source and its sinks, or the word `launch` and a pipeline
+    /// A source and its sinks; or the word `launch` and a pipeline; or the word `fbp` and a file
     #[arg(value_name = "WHAT", required = true)]
     pub(crate) words: Vec<String>,
     /// Also connect to the servers
@@ -178,8 +199,8 @@ pub(crate) struct GraphFlags {
     /// Print the graph as JSON
     #[arg(long)]
     pub(crate) json: bool,
-    /// Print the graph in FBP notation (later)
-    #[arg(long, hide = true)]
+    /// Print the graph in FBP notation
+    #[arg(long)]
     pub(crate) fbp: bool,
 }
 

@@ -30,7 +30,7 @@ fn filters_and_maps_keep_their_order_among_each_other() {
 fn flags_may_stand_anywhere() {
     let line = "lorry -v launch --count 3 testsrc ! nullsink --idle-exit 2m";
     let cli = parse_words(line).unwrap();
-    let Command::Launch(LaunchArgs { pipeline, flags }) = cli.command else { panic!("no launch") };
+    let Command::Launch(LaunchArgs { pipeline, flags, .. }) = cli.command else { panic!("no launch") };
     assert_eq!(pipeline, ["testsrc", "!", "nullsink"]);
     assert_eq!((flags.count, flags.idle_exit), (Some(3), Some(Duration::from_secs(120))));
     assert_eq!((flags.drain_timeout, flags.on_error), (Duration::from_secs(30), Policy::Stop));

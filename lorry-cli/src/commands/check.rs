@@ -13,12 +13,10 @@ use lorry::registry::Registry;
 use lorry::relay::Guarantee;
 use lorry::{Error, Relay};
 use std::fmt::Write;
+use std::path::Path;
 
 /// Validates, prints the plan or the graph, and tries the servers if asked to.
 pub(crate) fn run(args: &CheckArgs) -> Outcome {
-    if args.graph.fbp {
-        return Err(Error::usage("--fbp comes with a later version").hint("use --dot, --mermaid or --json").into());
-    }
     let registry = registry();
     let (plan, ends) = plan(&registry, args)?;
     let plan = drive::require(drive::identify(plan, &args.identity), args.require);
@@ -35,9 +33,16 @@ fn plan(registry: &Registry, args: &CheckArgs) -> Result<(Relay, Vec<End>), Fail
             if words.is_empty() {
                 return Err(Error::usage("check launch needs a pipeline").into());
             }
-            let pipeline = launch::written(words)?;
-            Ok((launch::build(registry, &pipeline, steps)?, connect::ends_of_pipeline(registry, &pipeline)))
+            let layout = launch::layout(registry, words)?;
+            Ok((launch::build(registry, &layout, steps)?, connect::ends_of_layout(registry, &layout)))
         }
+        Some((word, files)) if word == "fbp" => match files {
+            [file] => {
+                let layout = launch::fbp(registry, Path::new(file))?;
+                Ok((launch::build(registry, &layout, steps)?, connect::ends_of_layout(registry, &layout)))
+            }
+            _ => Err(Error::usage("check fbp needs one file").into()),
+        },
         Some((word, _)) if word == "run" => Err(Error::usage("files with channels come with a later version")
             .hint("write check SOURCE SINK or check launch PIPELINE")
             .into()),
@@ -52,6 +57,7 @@ fn picture(graph: &Graph, flags: &GraphFlags) -> String {
     match flags {
         GraphFlags { dot: true, .. } => graph.to_dot(),
         GraphFlags { mermaid: true, .. } => graph.to_mermaid(),
+        GraphFlags { fbp: true, .. } => graph.to_fbp(),
         GraphFlags { json: true, .. } => format!("{:#}\n", graph.to_json()),
         _ => text(graph),
     }
@@ -63,7 +69,8 @@ fn text(graph: &Graph) -> String {
     let row = |node: &lorry::flow::GraphNode| {
         let from = node.inputs.iter().map(name).collect::<Vec<_>>().join(", ");
         let from = if from.is_empty() { from } else { format!("from {from}") };
-        [node.role.to_string(), node.name.to_string(), from, node.detail.clone().unwrap_or_default()]
+        let holds = format!("holds {}", node.holds);
+        [node.role.to_string(), node.name.to_string(), from, holds, node.detail.clone().unwrap_or_default()]
     };
     let mut text = String::from("Plan\n");
     text.push_str(&table::columns(&graph.nodes().iter().map(row).collect::<Vec<_>>()));

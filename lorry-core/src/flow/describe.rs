@@ -1,6 +1,7 @@
 //! The graph as a picture: text, DOT, Mermaid, JSON.
 
 use super::node::{AnyNode, Meter};
+use super::operator::Holds;
 use crate::registry::Role;
 use crate::relay::{Guarantee, Identity};
 use crate::sync::lock;
@@ -32,6 +33,10 @@ pub struct GraphNode {
     pub guarantee: Option<Guarantee>,
     /// What a sink cannot carry.
     pub loses: Vec<&'static str>,
+    /// What it may hold back; for a sink the room before it.
+    pub holds: Holds,
+    /// How it is set, as far as a text said so: names and values, without passwords.
+    pub settings: Vec<(String, String)>,
     /// The nodes whose items it gets, by their place in [`Graph::nodes`].
     pub inputs: Vec<usize>,
     pub(crate) meter: Arc<Meter>,
@@ -47,10 +52,33 @@ impl fmt::Debug for GraphNode {
     }
 }
 
+/// What a node has done so far: a picture of a relay that runs, complete once it has ended.
+///
+/// Of an operator that makes at most one item of one, `taken = given + dropped + held`. One that makes several of one gives more; one that
+/// makes one of several (a batch, a window, a join) gives less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeCounts {
+    /// Items that came in; for a source, messages admitted to the relay.
+    pub taken: u64,
+    /// Items that went out; for a sink, those it is done with: delivered, or refused for good.
+    pub given: u64,
+    /// Items that ended here: filtered, rejected, or let go by a queue that leaks. `None` where it cannot be told.
+    pub dropped: Option<u64>,
+    /// Items held back. `None` where it cannot be told.
+    pub held: Option<u64>,
+}
+
 impl GraphNode {
-    /// Items that an operator has taken and given out so far.
+    /// Items that it has taken and given out so far.
     pub fn counts(&self) -> (u64, u64) {
         self.meter.read()
+    }
+
+    /// What it has done so far.
+    pub fn account(&self) -> NodeCounts {
+        let ((taken, given), rest) = (self.meter.read(), self.meter.read_rest());
+        NodeCounts { taken, given, dropped: rest.map(|(dropped, _)| dropped), held: rest.map(|(_, held)| held) }
     }
 }
 
@@ -104,6 +132,8 @@ impl Graph {
                 detail,
                 guarantee: source.map(|info| info.guarantee),
                 loses: sink.map(|info| info.loses).unwrap_or_default(),
+                holds: info.holds,
+                settings: lock(&info.settings).clone(),
                 inputs: node.upstream().iter().filter_map(|up| places.get(&key(up)).copied()).collect(),
                 meter: info.meter.clone(),
             }
@@ -153,10 +183,11 @@ impl Graph {
         text
     }
 
-    /// As JSON: `{"nodes": [{name, kind, role, …}], "edges": [[from, to]]}`.
+    /// As JSON: `{"nodes": [{id, kind, role, holds, …}], "edges": [[from, to]]}`. `holds` is `{"items": N}`, with `"until"` where it is
+    /// anything; `edges` are ids.
     pub fn to_json(&self) -> serde_json::Value {
         let node = |node: &GraphNode| {
-            let mut json = serde_json::json!({ "name": &*node.name, "kind": node.kind, "role": node.role });
+            let mut json = serde_json::json!({ "id": &*node.name, "kind": node.kind, "role": node.role, "holds": holds(node.holds) });
             if let Some(detail) = &node.detail {
                 json["address"] = detail.as_str().into();
             }
@@ -166,10 +197,58 @@ impl Graph {
             if !node.loses.is_empty() {
                 json["loses"] = node.loses.clone().into();
             }
+            if !node.settings.is_empty() {
+                let pairs = node.settings.iter().map(|(name, value)| (name.clone(), value.as_str().into()));
+                json["settings"] = pairs.collect::<serde_json::Map<_, _>>().into();
+            }
             json
         };
         let nodes: Vec<_> = self.nodes.iter().map(node).collect();
         serde_json::json!({ "nodes": nodes, "edges": self.edges().collect::<Vec<_>>() })
+    }
+
+    /// The counts of all nodes, as JSON: `{"filter0": {"taken": 3, "given": 2, "dropped": 1, "held": 0}}`. What cannot be told is missing.
+    pub fn counts_to_json(&self) -> serde_json::Value {
+        let node = |node: &GraphNode| {
+            let counts = node.account();
+            let mut json = serde_json::json!({ "taken": counts.taken, "given": counts.given });
+            for (name, count) in [("dropped", counts.dropped), ("held", counts.held)] {
+                if let Some(count) = count {
+                    json[name] = count.into();
+                }
+            }
+            (node.name.to_string(), json)
+        };
+        self.nodes.iter().map(node).collect::<serde_json::Map<_, _>>().into()
+    }
+
+    /// In the notation of flow-based programming, which `lorry launch --fbp` reads: the settings as literals, the inputs of a join
+    /// numbered. What that notation does not allow in a name is `_`.
+    pub fn to_fbp(&self) -> String {
+        let mut names: Vec<String> = Vec::new();
+        for node in &self.nodes {
+            let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '_' };
+            let mut name: String = node.name.chars().map(plain).collect();
+            while names.contains(&name) || name.is_empty() {
+                name.push('_');
+            }
+            names.push(name);
+        }
+        let mut text = String::new();
+        for (node, name) in self.nodes.iter().zip(&names) {
+            let _ = writeln!(text, "{name}({})", node.kind);
+            for (setting, value) in &node.settings {
+                let port = setting.to_uppercase().replace('-', "_");
+                let _ = writeln!(text, "{} -> {port} {name}", fbp_literal(value));
+            }
+        }
+        for (node, name) in self.nodes.iter().zip(&names) {
+            for (input, &from) in node.inputs.iter().enumerate() {
+                let port = if node.inputs.len() > 1 { format!("IN[{input}]") } else { "IN".to_owned() };
+                let _ = writeln!(text, "{} OUT -> {port} {name}", names[from]);
+            }
+        }
+        text
     }
 
     /// The sources whose items reach this node, by name.
@@ -188,11 +267,40 @@ impl Graph {
     /// The operator that holds most: taken and not given out. What a stalled relay names.
     pub(crate) fn fullest(&self) -> Option<(&GraphNode, u64)> {
         let held = |node: &GraphNode| {
-            let (taken, given) = node.counts();
-            taken.saturating_sub(given)
+            let counts = node.account();
+            counts.held.unwrap_or(counts.taken.saturating_sub(counts.given))
         };
         let operators = self.nodes.iter().filter(|node| node.role == Role::Operator);
         operators.map(|node| (node, held(node))).max_by_key(|(_, held)| *held)
+    }
+}
+
+/// A literal that reads back as this value.
+fn fbp_literal(value: &str) -> String {
+    match value.contains(['\\', '\n', '\r']) {
+        true => serde_json::Value::from(value).to_string(),
+        false => format!("'{}'", value.replace('\'', "\\'")),
+    }
+}
+
+fn holds(holds: Holds) -> serde_json::Value {
+    match holds {
+        Holds::Nothing => serde_json::json!({ "items": 0 }),
+        Holds::Items(items) => serde_json::json!({ "items": items, "until": "more come" }),
+        Holds::ForATime(items) => serde_json::json!({ "items": items, "until": "there is room, or time is up" }),
+        Holds::UntilReplaced => serde_json::json!({ "items": 1, "until": "replaced" }),
+    }
+}
+
+/// For people: `nothing`, `up to 99 until more come`.
+impl fmt::Display for Holds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nothing | Self::Items(0) | Self::ForATime(0) => f.write_str("nothing"),
+            Self::Items(items) => write!(f, "up to {items} until more come"),
+            Self::ForATime(items) => write!(f, "up to {items} for a time"),
+            Self::UntilReplaced => f.write_str("one until another replaces it"),
+        }
     }
 }
 

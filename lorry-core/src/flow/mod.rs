@@ -16,7 +16,7 @@ mod stream;
 mod tee;
 mod wiring;
 
-pub use describe::{Graph, GraphNode};
+pub use describe::{Graph, GraphNode, NodeCounts};
 pub use input::{Input, Taken};
 pub use item::Item;
 pub use join::Either;

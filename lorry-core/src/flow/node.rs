@@ -12,10 +12,29 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 /// Counters of one node. One writer, which publishes now and then; no locked instruction per item.
-#[derive(Debug, Default)]
 pub(crate) struct Meter {
     taken: AtomicU64,
     given: AtomicU64,
+    /// `u64::MAX` as long as nobody knows.
+    dropped: AtomicU64,
+    held: AtomicU64,
+    /// For the ends of the graph, which count taken and given themselves.
+    live: OnceLock<Live>,
+}
+
+/// Reads what an end has taken and given.
+type Live = Box<dyn Fn() -> (u64, u64) + Send + Sync>;
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            taken: AtomicU64::new(0),
+            given: AtomicU64::new(0),
+            dropped: AtomicU64::new(u64::MAX),
+            held: AtomicU64::new(u64::MAX),
+            live: OnceLock::new(),
+        }
+    }
 }
 
 impl Meter {
@@ -24,8 +43,30 @@ impl Meter {
         self.given.store(given, Ordering::Relaxed);
     }
 
+    pub(crate) fn publish_rest(&self, dropped: u64, held: u64) {
+        self.dropped.store(dropped, Ordering::Relaxed);
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read_from(&self, live: impl Fn() -> (u64, u64) + Send + Sync + 'static) {
+        let _ = self.live.set(Box::new(live));
+    }
+
     pub(crate) fn read(&self) -> (u64, u64) {
-        (self.taken.load(Ordering::Relaxed), self.given.load(Ordering::Relaxed))
+        match self.live.get() {
+            Some(live) => live(),
+            None => (self.taken.load(Ordering::Relaxed), self.given.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Dropped and held, where that is known.
+    pub(crate) fn read_rest(&self) -> Option<(u64, u64)> {
+        if self.live.get().is_some() {
+            let (taken, given) = self.read();
+            return Some((0, taken.saturating_sub(given)));
+        }
+        let rest = (self.dropped.load(Ordering::Relaxed), self.held.load(Ordering::Relaxed));
+        (rest.0 != u64::MAX).then_some(rest)
     }
 }
 
@@ -36,6 +77,8 @@ pub(crate) struct Info {
     /// What the user called it.
     pub(crate) name: Mutex<Option<Arc<str>>>,
     pub(crate) holds: Holds,
+    /// How it is set, as it may be shown.
+    pub(crate) settings: Mutex<Vec<(String, String)>>,
     /// See [`Operator::remembers`](super::Operator::remembers).
     pub(crate) remembers: bool,
     pub(crate) crossing: Crossing,
@@ -44,8 +87,16 @@ pub(crate) struct Info {
 
 impl Info {
     pub(crate) fn new(role: Role, kind: &'static str, holds: Holds) -> Self {
-        let remembers = role == Role::Operator;
-        Self { role, kind, name: Mutex::default(), holds, remembers, crossing: Crossing::None, meter: Arc::default() }
+        Self {
+            role,
+            kind,
+            name: Mutex::default(),
+            holds,
+            settings: Mutex::default(),
+            remembers: role == Role::Operator,
+            crossing: Crossing::None,
+            meter: Arc::default(),
+        }
     }
 
     pub(crate) fn of_operator<I, O>(kind: &'static str, op: &impl Operator<I, O>) -> Self {

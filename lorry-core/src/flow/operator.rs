@@ -94,6 +94,11 @@ pub trait Operator<I, O = I>: Send {
         true
     }
 
+    /// How many items it holds back now, for the accounts; `None` if it does not count them.
+    fn held(&self) -> Option<usize> {
+        (self.holds() == Holds::Nothing).then_some(0)
+    }
+
     /// How many items it may hold back at most. Where the source's peer bounds what may stay unacknowledged, more is refused.
     fn holds(&self) -> Holds {
         Holds::Nothing
@@ -144,6 +149,10 @@ impl<I, O> Operator<I, O> for Box<dyn Operator<I, O>> {
 
     fn holds(&self) -> Holds {
         (**self).holds()
+    }
+
+    fn held(&self) -> Option<usize> {
+        (**self).held()
     }
 
     fn remembers(&self) -> bool {

@@ -3,7 +3,7 @@
 use super::downstream::{Downstream, Ending, Status, Turn, earliest};
 use super::item::Item;
 use super::node::Meter;
-use super::operator::{Operator, Output};
+use super::operator::{Holds, Operator, Output};
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,6 +15,10 @@ pub(crate) struct Stage<I, O, Op> {
     room: usize,
     taken: u64,
     given: u64,
+    dropped: u64,
+    /// Whether the operator holds anything, and says how much.
+    holds: bool,
+    says: bool,
     meter: Arc<Meter>,
     // `fn(I)`, so that being Send does not depend on a type that is never stored.
     input: PhantomData<fn(I)>,
@@ -22,19 +26,37 @@ pub(crate) struct Stage<I, O, Op> {
 
 impl<I, O, Op: Operator<I, O>> Stage<I, O, Op> {
     pub(crate) fn new(op: Op, down: Box<dyn Downstream<O>>, meter: Arc<Meter>) -> Self {
-        Self { op, down, room: 0, taken: 0, given: 0, meter, input: PhantomData }
+        let (holds, says) = (op.holds() != Holds::Nothing, op.held().is_some());
+        Self { op, down, room: 0, taken: 0, given: 0, dropped: 0, holds, says, meter, input: PhantomData }
     }
 
-    fn run(&mut self, now: Instant, call: impl FnOnce(&mut Op, &mut Output<'_, O>)) {
+    fn held(&self) -> u64 {
+        if self.holds { self.op.held().unwrap_or(0) as u64 } else { 0 }
+    }
+
+    /// Calls the operator, which takes so many items by it. What then is neither given out nor held has been dropped.
+    fn run(&mut self, taken: u64, now: Instant, call: impl FnOnce(&mut Op, &mut Output<'_, O>)) {
+        let before = taken + self.held();
         let mut out = Output::new(&mut *self.down, now, self.room);
         call(&mut self.op, &mut out);
-        self.given += out.given();
+        let given = out.given();
         self.room = out.room_left();
+        self.given += given;
+        if given == 0 {
+            self.dropped += before.saturating_sub(self.held());
+        }
+    }
+
+    fn publish(&self) {
+        self.meter.publish(self.taken, self.given);
+        if self.says {
+            self.meter.publish_rest(self.dropped, self.held());
+        }
     }
 
     /// One of several inputs has ended.
     pub(super) fn ended(&mut self, port: usize, now: Instant) {
-        self.run(now, |op, out| op.ended(port, out));
+        self.run(0, now, |op, out| op.ended(port, out));
     }
 
     /// What the way down took when it was asked last, less what it got since.
@@ -48,13 +70,13 @@ impl<I, O, Op: Operator<I, O>> Stage<I, O, Op> {
         self.room = below.room;
         let before = self.given;
         self.op.watch(turn.cx.waker());
-        self.run(turn.now, Op::tick);
+        self.run(0, turn.now, Op::tick);
         if self.given != before {
             // What the tick let go takes its place below.
             below = self.down.turn(turn);
             self.room = below.room;
         }
-        self.meter.publish(self.taken, self.given);
+        self.publish();
         Status { room: self.op.room(port, below.room), deadline: earliest(self.op.deadline(), below.deadline) }
     }
 }
@@ -63,7 +85,7 @@ impl<I, O, Op: Operator<I, O>> Downstream<I> for Stage<I, O, Op> {
     #[inline]
     fn push(&mut self, item: Item<I>, now: Instant) {
         self.taken += 1;
-        self.run(now, |op, out| op.push(item, out));
+        self.run(1, now, |op, out| op.push(item, out));
     }
 
     fn turn(&mut self, turn: &mut Turn<'_, '_>) -> Status {
@@ -72,9 +94,9 @@ impl<I, O, Op: Operator<I, O>> Downstream<I> for Stage<I, O, Op> {
 
     fn finish(&mut self, ending: Ending, now: Instant) {
         if ending == Ending::EndOfStream {
-            self.run(now, Op::finish);
+            self.run(0, now, Op::finish);
         }
-        self.meter.publish(self.taken, self.given);
+        self.publish();
         self.down.finish(ending, now);
     }
 }

@@ -129,6 +129,12 @@ impl<T: Send + 'static> Stream<T> {
         self
     }
 
+    /// Notes how the node is set: names and values for pictures. They must hold no password.
+    pub fn with_settings(self, settings: Vec<(String, String)>) -> Self {
+        *crate::sync::lock(&self.node.info().settings) = settings;
+        self
+    }
+
     /// Ends in a sink.
     pub fn to(self, sink: impl Sink<T> + 'static) -> Branch
     where
@@ -195,6 +201,12 @@ impl Branch {
     /// Gives the sink a name of the user's.
     pub fn named(self, name: impl Into<Arc<str>>) -> Self {
         *crate::sync::lock(&self.node.info().name) = Some(name.into());
+        self
+    }
+
+    /// Notes how the sink is set: names and values for pictures. They must hold no password.
+    pub fn with_settings(self, settings: Vec<(String, String)>) -> Self {
+        *crate::sync::lock(&self.node.info().settings) = settings;
         self
     }
 }

@@ -25,16 +25,18 @@ impl Wiring {
 
     /// A queue from which a source feeds this part of the graph. What waits in it of a lost lane that comes again is dropped.
     pub(crate) fn add_root<T: Send + 'static>(&mut self, queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) {
-        let superseded = self.control.superseded.clone();
-        self.feed(Feed::new(queue, graph, superseded));
+        let feed = Feed::new(queue, graph, self.control.superseded.clone());
+        self.roots.entry(self.region).or_default().push(Box::new(feed));
     }
 
-    /// A queue between two regions of the graph. Nothing in it is dropped: an operator above may remember it.
-    pub(crate) fn add_inner<T: Send + 'static>(&mut self, queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) {
-        self.feed(Feed::new(queue, graph, Arc::default()));
-    }
-
-    fn feed<T: Send + 'static>(&mut self, feed: Feed<T>) {
+    /// [`add_root`](Wiring::add_root) for a queue in the middle of the graph. Operators have seen what comes out of it, and other arms
+    /// of a diamond may be further on with it: nothing of it is superfluous, even if its source gives it again.
+    pub(crate) fn add_inner_root<T: Send + 'static>(
+        &mut self,
+        queue: Arc<Queue<Item<T>>>,
+        graph: Box<dyn Downstream<T>>,
+    ) {
+        let feed = Feed::new(queue, graph, Arc::default());
         self.roots.entry(self.region).or_default().push(Box::new(feed));
     }
 

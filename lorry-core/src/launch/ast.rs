@@ -95,6 +95,15 @@ impl Pipeline {
         self.chains.iter().flat_map(Chain::elements)
     }
 
+    /// All properties; an address is one without a name.
+    pub(super) fn properties(&self) -> impl Iterator<Item = &Property> {
+        self.elements().flat_map(|node| match &node.item {
+            Item::Element(element) => &*element.properties,
+            Item::Bin(bin) => &*bin.properties,
+            Item::Url(_) | Item::Reference(_) => &[],
+        })
+    }
+
     /// What is odd, but allowed: a value with `!` in it, which may be a link that lacks its spaces.
     pub fn warnings(&self) -> Vec<String> {
         let elements = self.elements().filter_map(|node| match &node.item {

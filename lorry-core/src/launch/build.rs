@@ -1,15 +1,17 @@
-//! A pipeline to a relay.
+//! A layout to a relay.
 
-use super::ast::{Chain, Element as Written, Item, Node, Pipeline};
-use super::{Fault, parse, parse_args};
+use super::ast::{Pipeline, Property};
+use super::graph::Shape;
+use super::layout::{Layout, Placed};
+use super::{Fault, parse, parse_args, secrets_of};
+use crate::flow::Operator;
 use crate::registry::secrets::{self, Secrets};
 use crate::registry::{Element, ElementSpec, Registry, Role};
 use crate::{Branch, Error, Message, Relay, Result, Stream};
-use std::collections::HashSet;
 
 impl Registry {
-    /// The relay that a launch text describes. Nothing is opened. A chain that does not end in a sink ends in `stdoutsink`, where this
-    /// registry has one.
+    /// The relay that a launch text describes. Nothing is opened. A pipeline without any sink, in which one end is open, ends in
+    /// `stdoutsink`, where this registry has one.
     ///
     /// ```
     /// # use lorry_core::registry::Registry;
@@ -21,8 +23,8 @@ impl Registry {
     /// ```
     ///
     /// # Errors
-    /// [`Usage`](crate::ErrorKind::Usage), with the text and a caret under the place: a syntax error, an unknown element or property, a
-    /// value that does not fit, a chain without a source. There is never half a pipeline.
+    /// [`Usage`](crate::ErrorKind::Usage), with the text and a caret under the place: a syntax error, an unknown element, property or
+    /// reference, a value that does not fit, an end that is linked to nothing, a loop. There is never half a pipeline.
     pub fn parse_launch(&self, text: &str) -> Result<Relay> {
         self.launch(&parse(text)?)
     }
@@ -43,211 +45,236 @@ impl Registry {
         self.launch_with(pipeline, &[])
     }
 
-    /// The relay that a parsed pipeline describes, with further operators before each of its sinks: element names and properties.
+    /// The relay that a parsed pipeline describes, with further operators behind its first source.
+    ///
+    /// # Errors
+    /// As [`launch_layout`](Registry::launch_layout).
+    pub fn launch_with(&self, pipeline: &Pipeline, steps: &[Step]) -> Result<Relay> {
+        self.launch_layout(&pipeline.layout(self)?, steps)
+    }
+
+    /// The relay of a layout, with further operators behind its first source: element names and properties.
     ///
     /// # Errors
     /// As [`parse_launch`](Registry::parse_launch), and for the operators as [`make_named`](Registry::make_named).
-    pub fn launch_with(&self, pipeline: &Pipeline, steps: &[Step]) -> Result<Relay> {
+    pub fn launch_layout(&self, layout: &Layout, steps: &[Step]) -> Result<Relay> {
         for (name, properties) in steps {
             if !matches!(self.make_named(name, properties)?, Element::Operator(_)) {
                 return Err(Error::usage(format!("{name} is no operator")));
             }
         }
-        let mut secrets = secrets::of_text(&pipeline.text);
-        for node in pipeline.elements() {
-            match &node.item {
-                Item::Element(element) => {
-                    element.properties.iter().for_each(|property| secrets.add_value(&property.name, &property.value));
-                }
-                Item::Url(url) => secrets.add_value("", url),
-                Item::Bin(_) | Item::Reference(_) => {}
-            }
-        }
-        let build = Build { registry: self, pipeline, secrets: &secrets, steps };
-        let branches = build.branches().map_err(|fault| fault.in_text(&pipeline.text, &secrets))?;
-        for warning in pipeline.warnings() {
-            tracing::warn!("{}", secrets.keep_out_of(warning));
+        let properties = layout.elements.iter().flat_map(|element| &element.properties);
+        let mut secrets = secrets_of(&layout.text, properties);
+        secrets.hide(&layout.text, &layout.hidden);
+        // As it stands before anything is added, so that an error is about what was written.
+        let build = Build { registry: self, layout, secrets: &secrets };
+        let ends = build.check().map_err(|fault| fault.in_text(&layout.text, &secrets))?;
+        let mut longer = layout.clone();
+        longer.end_in_stdout(&ends);
+        longer.insert(steps)?;
+        let build = Build { registry: self, layout: &longer, secrets: &secrets };
+        let branches = build.branches().map_err(|fault| fault.in_text(&layout.text, &secrets))?;
+        for warning in &layout.warnings {
+            tracing::warn!("{}", secrets.keep_out_of(warning.clone()));
         }
         Ok(Relay::new(branches))
     }
 }
 
 /// An operator by name, with its properties.
-type Step = (String, Vec<(String, String)>);
+pub type Step = (String, Vec<(String, String)>);
+
+/// Where a pipeline goes that names no sink.
+const STDOUT: &str = "stdoutsink";
 
 struct Build<'a> {
     registry: &'a Registry,
-    pipeline: &'a Pipeline,
+    layout: &'a Layout,
     secrets: &'a Secrets,
-    steps: &'a [Step],
 }
 
-/// An element that was made, with what the text says about it.
-struct Made<'a> {
-    element: Element,
-    kind: &'static str,
-    name: Option<&'a str>,
-    node: &'a Node,
+/// An element, made.
+enum Made {
+    One(Element),
+    Join(Box<dyn Operator<(usize, Message), Message>>),
+    Tee,
 }
 
-impl<'a> Build<'a> {
-    fn branches(&self) -> Result<Vec<Branch>, Fault> {
-        self.pipeline.chains.iter().try_for_each(linear)?;
-        self.unique_names()?;
-        // All elements are made before any is put together, so that the first error in the text is the one shown.
-        let chains: Vec<_> = self.pipeline.chains.iter().map(|chain| self.made(chain)).collect::<Result<_, _>>()?;
-        chains.into_iter().map(|chain| self.branch(chain)).collect()
-    }
-
-    fn unique_names(&self) -> Result<(), Fault> {
-        let mut names = HashSet::new();
-        for node in self.pipeline.elements() {
-            let Item::Element(element) = &node.item else { continue };
-            let Some(property) = element.properties.iter().rev().find(|property| property.name == "name") else {
-                continue;
-            };
-            if !names.insert(&property.value) {
-                return Err(Fault::new(
-                    format!("two elements have the name {:?}", property.value),
-                    property.span.clone(),
-                ));
+impl Build<'_> {
+    /// Looks at everything; answers with the elements whose output is to go to stdout.
+    fn check(&self) -> Result<Vec<usize>, Fault> {
+        let shape = Shape::of(self.layout);
+        // Elements first, in the order of the text: the first mistake is the one shown.
+        for place in shape.elements() {
+            self.made(place, &shape)?;
+        }
+        let open = shape.open_ends(self.registry)?;
+        if let Some(&first) = open.first() {
+            let stdout = self.registry.element(STDOUT).is_some();
+            let sink = shape.elements().any(|place| self.role(place) == Some(Role::Sink));
+            // A `!` in the last value is more likely a link without spaces than a wish to print.
+            if !stdout || sink || open.len() > 1 || !self.layout.warnings.is_empty() {
+                return Err(self.no_sink(first));
             }
         }
-        Ok(())
+        shape.order()?;
+        shape.copies(self.registry)?;
+        Ok(open)
     }
 
-    fn made(&self, chain: &'a Chain) -> Result<Vec<Made<'a>>, Fault> {
-        let last = chain.nodes.len() - 1;
-        let one = |(place, node): (usize, &'a Node)| match &node.item {
-            Item::Url(url) => {
-                self.url_end(node, url, if place == last && last > 0 { Role::Sink } else { Role::Source })
-            }
-            Item::Element(element) => self.written_element(node, element),
-            Item::Bin(_) | Item::Reference(_) => Err(not_linear("a reference", node)),
-        };
-        chain.nodes.iter().enumerate().map(one).collect()
+    fn no_sink(&self, place: usize) -> Fault {
+        let fault = Fault::new("no sink: nothing is linked after this", self.layout.elements[place].span.clone());
+        match self.layout.warnings.first() {
+            Some(warning) => fault.hint(warning),
+            None => fault.hint("end it with ! and a sink, such as ! stdoutsink"),
+        }
     }
 
-    fn url_end(&self, node: &'a Node, url: &str, role: Role) -> Result<Made<'a>, Fault> {
-        let element =
-            self.registry.make_from_uri(url, role).map_err(|error| Fault::new(error.to_string(), node.span.clone()))?;
-        Ok(Made { element, kind: "", name: None, node })
+    fn role(&self, place: usize) -> Option<Role> {
+        let placed = &self.layout.elements[place];
+        placed.address.or_else(|| self.registry.element(&placed.factory).map(ElementSpec::role))
     }
 
-    fn written_element(&self, node: &'a Node, written: &'a Written) -> Result<Made<'a>, Fault> {
+    fn made(&self, place: usize, shape: &Shape<'_>) -> Result<Made, Fault> {
+        let placed = &self.layout.elements[place];
+        if let Some(role) = placed.address {
+            let url = placed.properties.first().map(|property| &*property.value).unwrap_or_default();
+            let made = self.registry.make_from_uri(url, role);
+            return made.map(Made::One).map_err(|error| Fault::new(error.to_string(), placed.span.clone()));
+        }
         let mut properties: Vec<(String, String)> = Vec::new();
-        for property in written.properties.iter().filter(|property| property.name != "name") {
-            let name = property.name.to_ascii_lowercase().replace('_', "-");
+        for property in &placed.properties {
+            let name = kebab(&property.name);
             properties.retain(|(own, _)| *own != name);
             properties.push((name, property.value.clone()));
         }
-        let element = self.registry.make_named(&written.factory, &properties).map_err(|error| {
-            let what = self.secrets.keep_out_of(error.to_string());
-            // Under the property that the error names, if it names one, else under the element.
-            let named = |name: &str| what.contains(&format!("\"{name}\"")) || what.contains(&format!(" {name}="));
-            let place = written
-                .properties
-                .iter()
-                .rev()
-                .find(|property| named(&property.name.to_ascii_lowercase().replace('_', "-")));
-            let element = node.span.start..node.span.start + written.factory.len();
-            Fault::new(what, place.map_or(element, |property| property.span.clone()))
-        })?;
-        let kind = self.registry.element(&written.factory).map_or("", ElementSpec::name);
-        Ok(Made { element, kind, name: written.property("name"), node })
-    }
-
-    fn branch(&self, made: Vec<Made<'a>>) -> Result<Branch, Fault> {
-        let mut made = made.into_iter();
-        let Some(first) = made.next() else { return Err(Fault::new("the chain is empty", 0..0)) };
-        let Element::Source(source) = first.element else {
-            let role = if matches!(first.element, Element::Sink(_)) { Role::Sink } else { Role::Operator };
-            return Err(Fault::new(format!("no source: this {role} has nothing before it"), first.node.span.clone())
-                .hint("a chain begins with a source, and has a ! between its elements"));
+        let spec = self.registry.element(&placed.factory);
+        let made = if spec.is_some_and(ElementSpec::joins) {
+            let inputs = shape.inputs(place).count();
+            // With its real number of inputs, or with two, to see what its properties are worth.
+            let made = self.registry.make_join(&placed.factory, &properties, inputs.max(2)).map(Made::Join);
+            if made.is_ok() && inputs == 1 {
+                return Err(Fault::new(
+                    format!("{} has one input: there is nothing to join", placed.name),
+                    placed.span.clone(),
+                )
+                .hint(format!("link at least two to it: … ! {0}.  … ! {0}.", placed.name)));
+            }
+            made
+        } else {
+            let made = self.registry.make_named(&placed.factory, &properties);
+            made.map(|made| if spec.is_some_and(ElementSpec::branches) { Made::Tee } else { Made::One(made) })
         };
-        let mut stream = named(Stream::<Message>::from_source(source), first.name, Stream::named);
-        let mut end = first.node;
-        while let Some(next) = made.next() {
-            end = next.node;
-            match next.element {
-                Element::Operator(operator) => {
-                    stream = named(stream.via_kind(next.kind, operator), next.name, Stream::named);
-                }
-                Element::Sink(sink) => {
-                    return match made.next() {
-                        None => Ok(named(self.with_steps(stream, end)?.to(sink), next.name, Branch::named)),
-                        Some(after) => Err(Fault::new("a sink has nothing after it", after.node.span.clone())
-                            .hint("several sinks each have a chain of their own")),
-                    };
-                }
-                Element::Source(_) => {
-                    return Err(
-                        Fault::new("a source has nothing before it", end.span.clone()).hint("a source begins a chain")
-                    );
-                }
-            }
-        }
-        self.to_stdout(stream, end)
+        made.map_err(|error| self.complaint(placed, &error))
     }
 
-    fn to_stdout(&self, stream: Stream<Message>, end: &Node) -> Result<Branch, Fault> {
-        const STDOUT: &str = "stdoutsink";
-        let no_sink = || {
-            let fault = Fault::new("no sink: the chain ends here", end.span.clone());
-            match self.pipeline.warnings().into_iter().next() {
-                Some(warning) => fault.hint(warning),
-                None => fault.hint("end it with ! and a sink, such as ! stdoutsink"),
+    /// An error about an element: under the property that it names, if it names one, else under the element.
+    fn complaint(&self, placed: &Placed, error: &Error) -> Fault {
+        let what = self.secrets.keep_out_of(error.to_string());
+        let named = |name: &str| what.contains(&format!("\"{name}\"")) || what.contains(&format!(" {name}="));
+        let place = placed.properties.iter().rev().find(|property| named(&kebab(&property.name)));
+        let start = placed.span.start;
+        let element = start..placed.span.end.min(start + placed.factory.len());
+        Fault::new(what, place.map_or(element, |property| property.span.clone()))
+    }
+
+    fn branches(&self) -> Result<Vec<Branch>, Fault> {
+        let shape = Shape::of(self.layout);
+        let mut streams: Vec<Option<Stream<Message>>> = self.layout.elements.iter().map(|_| None).collect();
+        let mut branches = Vec::new();
+        for place in shape.order()? {
+            let placed = &self.layout.elements[place];
+            let lost = || Fault::new("this is linked to nothing", placed.span.clone());
+            let mut inputs = Vec::new();
+            for from in shape.inputs(place) {
+                let tee = self.registry.element(&self.layout.elements[from].factory).is_some_and(ElementSpec::branches);
+                // A clone is a branch.
+                let stream = if tee { streams[from].clone() } else { streams[from].take() };
+                inputs.push(stream.ok_or_else(lost)?);
             }
+            let kind = self.registry.element(&placed.factory).map_or("", ElementSpec::name);
+            let settings = self.settings(placed);
+            let made = self.made(place, &shape)?;
+            if let Made::Join(operator) = made {
+                let stream = Stream::join_all(inputs, kind, operator);
+                streams[place] = Some(stream.named(&*placed.name).with_settings(settings));
+                continue;
+            }
+            let input = inputs.pop();
+            let stream = match made {
+                Made::One(Element::Source(source)) => Stream::from_source(source),
+                Made::One(Element::Operator(operator)) => input.ok_or_else(lost)?.via_kind(kind, operator),
+                Made::Tee => input.ok_or_else(lost)?.via_kind(kind, super::Identity),
+                Made::One(Element::Sink(sink)) => {
+                    let branch = input.ok_or_else(lost)?.to(sink);
+                    branches.push(branch.named(&*placed.name).with_settings(settings));
+                    continue;
+                }
+                Made::Join(_) => continue,
+            };
+            streams[place] = Some(stream.named(&*placed.name).with_settings(settings));
+        }
+        Ok(branches)
+    }
+
+    /// The properties as they may be shown.
+    fn settings(&self, placed: &Placed) -> Vec<(String, String)> {
+        let mut settings: Vec<(String, String)> = Vec::new();
+        for property in &placed.properties {
+            let name = kebab(&property.name);
+            settings.retain(|(own, _)| *own != name);
+            settings.push((name.clone(), secrets::shown(&name, &property.value)));
+        }
+        settings
+    }
+}
+
+fn kebab(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
+}
+
+impl Layout {
+    /// An element that the text does not have, named after the last of its kind.
+    fn add(&mut self, factory: &str, properties: Vec<Property>) -> usize {
+        let taken = |name: &String| self.elements.iter().any(|element| element.name == *name);
+        let name = (0..).map(|number: usize| format!("{factory}{number}")).find(|name| !taken(name));
+        let (factory, name) = (factory.to_owned(), name.unwrap_or_default());
+        self.elements.push(Placed { factory, name, properties, bin: None, is_bin: false, address: None, span: 0..0 });
+        self.elements.len() - 1
+    }
+
+    fn end_in_stdout(&mut self, ends: &[usize]) {
+        for &from in ends {
+            let to = self.add(STDOUT, Vec::new());
+            self.wires.push(super::layout::Wire::plain(from, to));
+        }
+    }
+
+    /// Puts operators behind the first source.
+    fn insert(&mut self, steps: &[Step]) -> Result<()> {
+        let Some((first, others)) = steps.split_first() else { return Ok(()) };
+        let sources = |wire: &super::layout::Wire| !self.wires.iter().any(|other| other.to == wire.from);
+        let places = self.wires.iter().enumerate().filter(|(_, wire)| sources(wire));
+        let Some(link) = places.min_by_key(|(_, wire)| wire.from).map(|(place, _)| place) else {
+            return Err(Error::usage("--filter and --map go behind a source, and there is none"));
         };
-        // A `!` in the last value is more likely a link without spaces than a wish to print.
-        if self.registry.element(STDOUT).is_none() || !self.pipeline.warnings().is_empty() {
-            return Err(no_sink());
-        }
-        match self.registry.make_named(STDOUT, &[]) {
-            Ok(Element::Sink(sink)) => Ok(self.with_steps(stream, end)?.to(sink)),
-            _ => Err(no_sink()),
-        }
-    }
-
-    fn with_steps(&self, stream: Stream<Message>, end: &Node) -> Result<Stream<Message>, Fault> {
-        self.steps.iter().try_fold(stream, |stream, (name, properties)| {
-            let kind = self.registry.element(name).map_or("", ElementSpec::name);
-            match self.registry.make_named(name, properties) {
-                Ok(Element::Operator(operator)) => Ok(stream.via_kind(kind, operator)),
-                Ok(_) => Err(Fault::new(format!("{name} is no operator"), end.span.clone())),
-                Err(error) => Err(Fault::new(error.to_string(), end.span.clone())),
+        let to = (self.wires[link].to, self.wires[link].to_pad.clone());
+        let mut last = None;
+        for (name, properties) in std::iter::once(first).chain(others) {
+            let property =
+                |(name, value): &(String, String)| Property { name: name.clone(), value: value.clone(), span: 0..0 };
+            let place = self.add(name, properties.iter().map(property).collect());
+            match last {
+                None => (self.wires[link].to, self.wires[link].to_pad) = (place, "sink".to_owned()),
+                Some(last) => self.wires.push(super::layout::Wire::plain(last, place)),
             }
-        })
-    }
-}
-
-fn named<T>(it: T, name: Option<&str>, give: impl Fn(T, String) -> T) -> T {
-    match name {
-        Some(name) => give(it, name.to_owned()),
-        None => it,
-    }
-}
-
-/// Refuses what makes a graph of a pipeline: it parses, but this version builds chains.
-fn linear(chain: &Chain) -> Result<(), Fault> {
-    for node in &chain.nodes {
-        match &node.item {
-            Item::Bin(_) => return Err(not_linear("a bin", node)),
-            Item::Reference(_) => return Err(not_linear("a reference", node)),
-            // `.sink` and `.src` are the pads that every element of a chain has.
-            _ if node.into.iter().any(|pad| pad != "sink") || node.from.iter().any(|pad| pad != "src") => {
-                return Err(not_linear("a pad of this name", node));
-            }
-            _ => {}
+            last = Some(place);
         }
+        if let Some(last) = last {
+            let mut wire = super::layout::Wire::plain(last, to.0);
+            wire.to_pad = to.1;
+            self.wires.push(wire);
+        }
+        Ok(())
     }
-    match chain.links.iter().find(|link| link.caps.is_some()) {
-        Some(link) => Err(Fault::new("a content type between links is not supported yet", link.span.clone())
-            .hint("set content-type= on the source")),
-        None => Ok(()),
-    }
-}
-
-fn not_linear(what: &str, node: &Node) -> Fault {
-    Fault::new(format!("{what} is not supported yet"), node.span.clone()).hint("write the chains out, side by side")
 }

@@ -3,22 +3,43 @@
 //! `mqttsrc location=mqtt://localhost/sensors/# ! filter expr=".celsius > 40" ! sqlsink location=sqlite:///hot.db?table=hot`
 //!
 //! Elements stand between links; properties follow their element; an address may be the first or last element; chains may stand side by
-//! side. A value ends at white space, unless it is in quotes or has a backslash before it; in double quotes a backslash protects any
+//! side. `name=t` gives an element a name, and `t.` links to it from elsewhere: so streams branch (`tee`) and come together (`funnel`,
+//! `zip`). `( … )` groups; `! application/json !` lets only this content type through.
+//!
+//! ```text
+//! testsrc count=3 ! tee name=t ! queue ! filesink location=all.txt   t. ! filter expr=".id > 0" ! stdoutsink
+//! ```
+//!
+//! A value ends at white space, unless it is in quotes or has a backslash before it; in double quotes a backslash protects any
 //! character, in single quotes only a quote and itself. Of a repeated property the last holds.
+//!
+//! A text is [parsed](parse), [laid out](Pipeline::layout) against a registry, and [built](crate::registry::Registry::launch).
 //!
 //! Three things differ from GStreamer: single quotes are quotes, a value that is missing or never closed is an error, and a text with an
 //! error never makes half a pipeline.
 
 mod ast;
 mod build;
+mod caps;
+mod elements;
+pub mod fbp;
+mod graph;
+mod layout;
 mod lexer;
 mod parser;
+mod resolve;
 mod snippet;
 
 #[cfg(test)]
 mod tests;
 
 pub use ast::{Bin, Chain, Element, Item, Link, Node, Pipeline, Property};
+pub use build::Step;
+pub use caps::Caps;
+pub use elements::{CapsFilter, Identity, Leaky, Queue};
+pub use layout::{Layout, Placed};
+
+pub(crate) use elements::register;
 
 use crate::registry::secrets;
 use crate::{Error, Result};
@@ -78,6 +99,13 @@ pub fn parse_args(args: &[String]) -> Result<Pipeline> {
         [text] => parse(text),
         args => parse(&lexer::join(args)),
     }
+}
+
+/// The secrets of a text and of the values in it, which may differ from the text by quotes and backslashes.
+fn secrets_of<'a>(text: &str, properties: impl IntoIterator<Item = &'a Property>) -> secrets::Secrets {
+    let mut secrets = secrets::of_text(text);
+    properties.into_iter().for_each(|property| secrets.add_value(&property.name, &property.value));
+    secrets
 }
 
 /// What is wrong with a text, and where.

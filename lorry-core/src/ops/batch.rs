@@ -66,6 +66,10 @@ impl<T: Send> Operator<T, Vec<T>> for Batch<T> {
         downstream.saturating_mul(self.size).saturating_sub(self.values.len())
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.values.len())
+    }
+
     fn holds(&self) -> Holds {
         match (self.size - 1, self.timeout) {
             (0, _) => Holds::Nothing,

@@ -44,6 +44,10 @@ impl<T: Send> Operator<T> for Buffer<T> {
         self.size.saturating_sub(self.items.len()).saturating_add(downstream)
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+
     fn holds(&self) -> Holds {
         match self.size {
             0 => Holds::Nothing,

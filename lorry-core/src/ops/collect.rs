@@ -88,6 +88,10 @@ impl<T: Send> Operator<T, Vec<T>> for Collect<T> {
         }
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.values.len())
+    }
+
     fn holds(&self) -> Holds {
         Holds::Items(self.max_items)
     }

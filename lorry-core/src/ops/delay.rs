@@ -60,6 +60,10 @@ impl<T: Send> Operator<T> for Delay<T> {
         self.max_items.saturating_sub(self.waiting.len())
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.waiting.len())
+    }
+
     fn holds(&self) -> Holds {
         Holds::ForATime(self.max_items)
     }

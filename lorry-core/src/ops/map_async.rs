@@ -36,13 +36,15 @@ impl<T: Send + 'static> Stream<T> {
         Fut: Future<Output = Result<O>> + Send + 'static,
     {
         let most = concurrency.max(1);
-        let info = Info::new(Role::Operator, "map_async", Holds::ForATime(most.saturating_mul(2)));
+        let mut info = Info::new(Role::Operator, "map_async", Holds::ForATime(most.saturating_mul(2)));
+        // What it calls may.
+        info.remembers = true;
         let meter = info.meter.clone();
         let (branch, up) = (self.node.branch(), self.node);
         let upstream: Vec<Arc<dyn AnyNode>> = vec![up.clone()];
         let attach = move |down, _: &Arc<str>, wiring: &mut Wiring| {
             let (calls, results) = (Arc::new(Queue::new(most)), Arc::new(Queue::new(most)));
-            wiring.add_inner(results.clone(), down);
+            wiring.add_inner_root(results.clone(), down);
             up.add(branch, Box::new(Outlet::new(calls.clone())));
             let running = Arc::<AtomicUsize>::default();
             let (waiting, out, at_work) = (calls.clone(), results.clone(), running.clone());

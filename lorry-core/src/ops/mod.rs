@@ -23,7 +23,6 @@ mod collect_vec;
 mod combine_latest;
 mod combine_latest_all;
 mod delay;
-#[cfg(feature = "jq")]
 mod elements;
 mod event_time;
 mod filter;
@@ -32,6 +31,7 @@ mod filter_expr;
 mod flat_map;
 mod flatten;
 mod frequencies;
+mod gather;
 #[cfg(test)]
 mod holding;
 mod interval;
@@ -80,6 +80,7 @@ pub use filter::Filter;
 pub use filter_expr::FilterExpr;
 pub use flat_map::FlatMap;
 pub use frequencies::Frequencies;
+pub use gather::gather;
 pub use latest::Latest;
 pub use map::Map;
 #[cfg(feature = "jq")]
@@ -106,8 +107,6 @@ pub use zip_latest_all::ZipLatestAll;
 use crate::registry::Registry;
 
 /// Adds the operators that launch text knows.
-#[cfg_attr(not(feature = "jq"), allow(unused_variables))]
 pub(crate) fn register(registry: &mut Registry) {
-    #[cfg(feature = "jq")]
     elements::register(registry);
 }

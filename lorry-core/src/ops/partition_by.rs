@@ -46,7 +46,7 @@ impl<T: Send + 'static> Stream<T> {
             let outlets = outlets.clone();
             let attach = move |down, _: &Arc<str>, wiring: &mut Wiring| {
                 let queue = Arc::new(Queue::new(QUEUE));
-                wiring.add_inner(queue.clone(), down);
+                wiring.add_inner_root(queue.clone(), down);
                 // Several tasks: that one of them has nothing to do says nothing about the others.
                 wiring.control.add_load(Box::new(|| 1));
                 lock(&outlets).push((number, Outlet::new(queue)));
@@ -60,9 +60,11 @@ impl<T: Send + 'static> Stream<T> {
         let upstream = ends.iter().map(|(_, node)| node.clone() as Arc<dyn AnyNode>).collect();
         let mut info = Info::new(Role::Operator, "merge", Holds::Nothing);
         info.crossing = Crossing::OutOf;
+        // Nothing; but the order of its items says nothing about their source's.
+        info.remembers = true;
         let attach = move |down, _: &Arc<str>, wiring: &mut Wiring| {
             let queue = Arc::new(Queue::new(QUEUE));
-            wiring.add_inner(queue.clone(), down);
+            wiring.add_inner_root(queue.clone(), down);
             let open = Arc::new(Mutex::new((ends.len(), Ending::Stop)));
             for (branch, node) in ends {
                 node.add(

@@ -72,6 +72,10 @@ impl<T: Send> Operator<T> for RateLimit<T> {
         }
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.waiting.len())
+    }
+
     fn holds(&self) -> Holds {
         Holds::ForATime(1)
     }

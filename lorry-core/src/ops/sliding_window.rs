@@ -47,6 +47,10 @@ impl<T: Clone + Send> Operator<T, Vec<T>> for SlidingWindow<T> {
         self.items.drain(..).for_each(|item| item.token.filtered());
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.items.len())
+    }
+
     fn holds(&self) -> Holds {
         match self.size {
             1 => Holds::Nothing,

@@ -1,7 +1,6 @@
 //! For tests of single operators: a bench to put one on, and tokens whose fate can be looked up.
 
-use crate::ack::Tally;
-use crate::ack::{Completion, Run};
+use crate::ack::{Completion, Run, Tally};
 use crate::flow::{Item, Operator, Output};
 use crate::sync::lock;
 use std::sync::{Arc, Mutex};

@@ -63,6 +63,10 @@ impl<T: Send> Operator<T, Vec<T>> for TimedWindow<T> {
         self.max_items.saturating_sub(self.values.len())
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.values.len())
+    }
+
     fn holds(&self) -> Holds {
         Holds::ForATime(self.max_items)
     }

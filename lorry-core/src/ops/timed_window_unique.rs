@@ -64,6 +64,10 @@ where
         self.max_items.saturating_sub(self.distinct.len())
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.distinct.len())
+    }
+
     fn holds(&self) -> Holds {
         Holds::ForATime(self.max_items)
     }

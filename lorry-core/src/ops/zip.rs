@@ -104,6 +104,10 @@ impl<A: Send, B: Send> Operator<Either<A, B>, (A, B)> for Zip<A, B> {
         self.ahead.saturating_sub(held).min(downstream)
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.left.items.len() + self.right.items.len())
+    }
+
     fn holds(&self) -> Holds {
         Holds::Items(self.ahead)
     }

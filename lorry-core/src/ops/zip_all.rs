@@ -84,6 +84,10 @@ impl<T: Clone + Send> Operator<(usize, T), Vec<T>> for ZipAll<T> {
         self.ahead.saturating_sub(held).min(downstream)
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.sides.iter().map(|side| side.items.len()).sum())
+    }
+
     fn holds(&self) -> Holds {
         match self.sides.len() {
             0 | 1 => Holds::Nothing,

@@ -34,6 +34,7 @@ impl Registry {
     pub fn new() -> Self {
         let mut registry = Self::default();
         crate::ops::register(&mut registry);
+        crate::launch::register(&mut registry);
         registry
     }
 
@@ -116,13 +117,7 @@ impl Registry {
     /// # Errors
     /// [`Usage`](crate::ErrorKind::Usage): an unknown element or property, a malformed value.
     pub fn make_named(&self, name: &str, properties: &[(String, String)]) -> Result<Element> {
-        let Some(spec) = self.element(name) else {
-            let error = Error::usage(format!("no element {name:?}"));
-            return Err(match did_you_mean(name, self.elements.keys().copied()) {
-                Some(near) => error.hint(format!("did you mean {near:?}? (see: lorry inspect)")),
-                None => error.hint("see: lorry inspect"),
-            });
-        };
+        let spec = self.element_or_hint(name)?;
         let (location, rest): (Vec<_>, Vec<_>) = properties.iter().cloned().partition(|(name, _)| name == "location");
         let uri = match (location.last(), spec.role) {
             (None, Role::Operator) => Uri::bare(name, ""),
@@ -147,6 +142,38 @@ impl Registry {
         self.make(spec, name.to_owned(), uri, &rest)
     }
 
+    /// The operator of this name that [joins](ElementSpec::join) so many inputs.
+    ///
+    /// # Errors
+    /// As [`make_named`](Registry::make_named); also if it joins nothing.
+    pub fn make_join(
+        &self,
+        name: &str,
+        properties: &[(String, String)],
+        inputs: usize,
+    ) -> Result<Box<dyn Operator<(usize, Message), Message>>> {
+        let spec = self.element_or_hint(name)?;
+        let Maker::Join(make) = &spec.maker else { return Err(Error::usage(format!("{name} joins no inputs"))) };
+        let mut args = Args::new(name, Uri::bare(name, ""), properties, self.resolver.as_ref(), spec.opaque)?;
+        let operator = make(&mut args, inputs)?;
+        args.finish()?;
+        Ok(operator)
+    }
+
+    /// The element of this name.
+    ///
+    /// # Errors
+    /// There is none; with the nearest name there is.
+    pub(crate) fn element_or_hint(&self, name: &str) -> Result<&ElementSpec> {
+        self.element(name).ok_or_else(|| {
+            let error = Error::usage(format!("no element {name:?}"));
+            match did_you_mean(name, self.elements.keys().copied()) {
+                Some(near) => error.hint(format!("did you mean {near:?}? (see: lorry inspect)")),
+                None => error.hint("see: lorry inspect"),
+            }
+        })
+    }
+
     fn make(&self, spec: &ElementSpec, subject: String, uri: Uri, properties: &[(String, String)]) -> Result<Element> {
         let mut args = Args::new(&subject, uri, properties, self.resolver.as_ref(), spec.opaque)?;
         let element = match &spec.maker {
@@ -155,6 +182,11 @@ impl Registry {
                 Element::Source(content.wrap(make(&mut args)?)?)
             }
             Maker::Operator(make) => Element::Operator(make(&mut args)?),
+            Maker::Tee => Element::Operator(Box::new(crate::launch::Identity)),
+            Maker::Join(_) => {
+                return Err(Error::usage(format!("{subject} joins several inputs"))
+                    .hint("it has its place in a pipeline: lorry launch"));
+            }
             Maker::Sink(make) => {
                 let batching: Batching = args.take()?;
                 Element::Sink(batching.wrap(make(&mut args)?)?)
@@ -164,7 +196,7 @@ impl Registry {
         Ok(element)
     }
 
-    fn spec_for(&self, uri: &Uri, role: Role) -> Result<&ElementSpec> {
+    pub(crate) fn spec_for(&self, uri: &Uri, role: Role) -> Result<&ElementSpec> {
         let scheme = uri.scheme();
         let specs = self.by_scheme(scheme);
         if let Some(spec) = specs.iter().find(|spec| spec.role == role) {

@@ -29,9 +29,18 @@ pub(crate) fn of_address(text: &str) -> Secrets {
     Secrets::at(places(&text.chars().map(plain).collect::<String>()), text)
 }
 
+/// The value of an option as it may be shown.
+pub(crate) fn shown(name: &str, value: &str) -> String {
+    if is_secret(name) { MASK.to_owned() } else { of_address(value).masked(value) }
+}
+
 fn places(text: &str) -> Vec<Range<usize>> {
     let mut places = addresses(text);
     places.extend(options(text));
+    merged(places)
+}
+
+fn merged(mut places: Vec<Range<usize>>) -> Vec<Range<usize>> {
     places.retain(|place| !place.is_empty());
     places.sort_by_key(|place| place.start);
     places.into_iter().fold(Vec::new(), |mut merged: Vec<Range<usize>>, place| {
@@ -60,6 +69,13 @@ impl Secrets {
         }
         out.push_str(&text[done..]);
         out
+    }
+
+    /// Adds what stands at these places of the text.
+    pub(crate) fn hide(&mut self, text: &str, places: &[Range<usize>]) {
+        self.words.extend(places.iter().filter_map(|place| text.get(place.clone())).flat_map(words));
+        self.places.extend(places.iter().cloned());
+        self.places = merged(std::mem::take(&mut self.places));
     }
 
     /// Adds those of a property's value: it may differ from the text by quotes and backslashes.

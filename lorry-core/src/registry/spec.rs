@@ -34,12 +34,16 @@ impl fmt::Display for Role {
 }
 
 type Make<T> = Arc<dyn Fn(&mut Args) -> Result<T> + Send + Sync>;
+type MakeJoin = Arc<dyn Fn(&mut Args, usize) -> Result<Box<dyn Operator<(usize, Message), Message>>> + Send + Sync>;
 
 /// How an element is made from its arguments. Nothing is opened: no socket, no file.
 #[derive(Clone)]
 pub(crate) enum Maker {
     Source(Make<Box<dyn Source>>),
     Operator(Make<Box<dyn Operator<Message>>>),
+    Join(MakeJoin),
+    /// Nothing is made of it but branches.
+    Tee,
     Sink(Make<Box<dyn Sink>>),
 }
 
@@ -112,6 +116,40 @@ impl ElementSpec {
         make: impl Fn(&mut Args) -> Result<Box<dyn Operator<Message>>> + Send + Sync + 'static,
     ) -> Self {
         Self::new(name, Role::Operator, Maker::Operator(Arc::new(make)))
+    }
+
+    /// An operator of this element name that joins several inputs (`zip`). The maker also gets how many there are, at least two; what
+    /// comes is tagged with the number of its input, from 0.
+    ///
+    /// ```
+    /// use lorry_core::flow::{Item, Operator, Output};
+    /// use lorry_core::registry::{ElementSpec, Registry};
+    /// use lorry_core::Message;
+    ///
+    /// /// Writes on each message which input it came on.
+    /// struct Marked;
+    ///
+    /// impl Operator<(usize, Message), Message> for Marked {
+    ///     fn push(&mut self, item: Item<(usize, Message)>, out: &mut Output<'_, Message>) {
+    ///         let (input, message) = item.value;
+    ///         out.emit(message.header("input", input as i64), item.token);
+    ///     }
+    /// }
+    ///
+    /// let mut registry = Registry::new();
+    /// registry.add(ElementSpec::join("marked", |_args, _inputs| Ok(Box::new(Marked))).about("says where messages came from"));
+    /// assert!(registry.element("marked").unwrap().joins());
+    /// ```
+    pub fn join(
+        name: &'static str,
+        make: impl Fn(&mut Args, usize) -> Result<Box<dyn Operator<(usize, Message), Message>>> + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(name, Role::Operator, Maker::Join(Arc::new(make)))
+    }
+
+    /// The element that branches.
+    pub(crate) fn tee(name: &'static str) -> Self {
+        Self::new(name, Role::Operator, Maker::Tee)
     }
 
     fn new(name: &'static str, role: Role, maker: Maker) -> Self {
@@ -190,6 +228,16 @@ impl ElementSpec {
     /// Source, operator or sink.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether it is an operator that takes any number of inputs.
+    pub fn joins(&self) -> bool {
+        matches!(self.maker, Maker::Join(_))
+    }
+
+    /// Whether it gives what it takes to any number of branches.
+    pub fn branches(&self) -> bool {
+        matches!(self.maker, Maker::Tee)
     }
 
     /// The URI schemes it answers to.

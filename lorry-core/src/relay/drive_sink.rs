@@ -33,9 +33,11 @@ pub(crate) struct SinkNode<T> {
 
 impl<T: Send + Sync + 'static> SinkNode<T> {
     pub(crate) fn new(up: Arc<Node<T>>, branch: usize, sink: Box<dyn Sink<T>>) -> Arc<Self> {
-        let kind = sink.info(&Default::default()).kind;
+        let SinkInfo { kind, keeps_positions, .. } = sink.info(&Default::default());
+        let limits = over(BatchingOverride::default(), sink.limits(), keeps_positions);
+        let room = limits.items.saturating_mul(limits.receipts + 1);
         Arc::new(Self {
-            info: Info::new(Role::Sink, kind, Holds::Nothing),
+            info: Info::new(Role::Sink, kind, Holds::ForATime(room)),
             upstream: [up.clone()],
             up,
             branch,
@@ -74,6 +76,8 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         let queue = Arc::new(Queue::new(most));
         let load = queue.clone();
         control.add_load(Box::new(move || load.held()));
+        let counted = queue.clone();
+        self.info.meter.read_from(move || counted.counts());
         self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));
         match keeps_positions {
             true => control.expect_positions(),

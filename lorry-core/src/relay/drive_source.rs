@@ -28,6 +28,8 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
     let source = Arc::new(Mutex::new(Some(source)));
     let described = source.clone();
     let describe = move |identity: &_| lock(&described).as_deref().map(|source: &dyn Source<T>| source.info(identity));
+    let own = Info::new(Role::Source, kind, Holds::Nothing);
+    let meter = own.meter.clone();
     let attach = move |down, name: &Arc<str>, wiring: &mut crate::flow::Wiring| {
         let Some(source) = lock(&source).take() else { return };
         let control = wiring.control.clone();
@@ -42,6 +44,8 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
         control.add_source(state.clone());
         let queue = Arc::new(Queue::new(FEED));
         wiring.add_root(queue.clone(), down);
+        let (counted, ledger) = (queue.clone(), state.clone());
+        meter.read_from(move || (ledger.ledger.tally().received, counted.counts().1));
         let context = control.context(name);
         let driver = Driver {
             source,
@@ -55,7 +59,7 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
         };
         wiring.sources.push(Box::pin(driver.run()));
     };
-    Node::source(Info::new(Role::Source, kind, Holds::Nothing), Box::new(attach), Box::new(describe))
+    Node::source(own, Box::new(attach), Box::new(describe))
 }
 
 struct Driver<T> {

@@ -63,6 +63,12 @@ impl<T> Queue<T> {
         lock(&self.0).held()
     }
 
+    /// How many were pushed so far, and how many of them the reader is done with.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let state = lock(&self.0);
+        (state.pushed, state.finished)
+    }
+
     /// How many more fit.
     pub(crate) fn room(&self) -> usize {
         lock(&self.0).room()

@@ -128,22 +128,6 @@ struct FileSrc {
 }
 
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-enum Leaky {
-    #[default]
-    No,
-    Upstream,
-    Downstream,
-}
-
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(default, rename_all = "kebab-case")]
-struct Queue {
-    max_size_buffers: Option<u32>,
-    leaky: Leaky,
-}
-
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 struct Mqtt {
     qos: Option<u8>,
@@ -204,10 +188,6 @@ pub(crate) fn registry() -> (Registry, Arc<Mutex<Vec<Message>>>) {
     }
     registry.add(ElementSpec::operator("identity", |args| {
         takes::<Fake>(args)?;
-        Ok(Box::new(Through))
-    }));
-    registry.add(ElementSpec::operator("queue", |args| {
-        takes::<Queue>(args)?;
         Ok(Box::new(Through))
     }));
     registry.add(ElementSpec::operator("jsondec", |_| Ok(Box::new(Through))));

@@ -1,5 +1,6 @@
 //! Operators in a relay: what they may hold, inputs that end, stops.
 
+use super::replay::Replay;
 use super::script::{Keep, Numbers};
 use crate::flow::Operator;
 use crate::ops::*;
@@ -149,4 +150,43 @@ async fn everything_held_goes_out_at_the_end() {
     assert_eq!(all_of(|stream| stream.tumbling_window(Duration::from_nanos(4), time)).await, 3);
     assert_eq!(all_of(|stream| stream.map_async(3, |n| async move { Ok(n) })).await, 10);
     assert_eq!(all_of(|stream| stream.partition_by(1, |n| *n, |lane| lane.batch(100))).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_in_the_middle_of_the_graph_survives_a_lost_connection() {
+    for in_lanes in [false, true] {
+        let source = Replay::to(100, Guarantee::SurvivesRestart).says_repeats();
+        let (line, sink) = (source.line.clone(), Keep::new());
+        let kept = sink.log.clone();
+        // The second time `unique` removes everything: what it let through the first time must arrive.
+        let numbers = Stream::from_source(source).unique(1_000);
+        let stream = if in_lanes {
+            numbers.partition_by(3, |n| *n, |lane| lane.rate_limit(SECOND / 10))
+        } else {
+            numbers.map_async(2, |n| async move {
+                tokio::time::sleep(SECOND / 10).await;
+                Ok(n)
+            })
+        };
+        let running = Relay::new([stream.to(sink)]).spawn();
+        tokio::time::sleep(SECOND / 2).await;
+        line.cut();
+        let report = tokio::time::timeout(600 * SECOND, running.wait()).await.unwrap();
+        assert!(report.error.is_none(), "{report:?}");
+        let mut values = kept.lock().unwrap().values();
+        values.sort_unstable();
+        assert_eq!(values, (0..100).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_join_of_nothing_ends_at_once() {
+    let none = || Vec::<Stream<u64>>::new();
+    let joins = [
+        Stream::union_all(none()).to(Keep::new()),
+        Stream::zip_all(none()).to(Keep::new()),
+        Stream::combine_latest_all(none()).to(Keep::new()),
+    ];
+    let report = tokio::time::timeout(SECOND, Relay::new(joins).run()).await.unwrap().unwrap();
+    assert_eq!(report.received, 0);
 }

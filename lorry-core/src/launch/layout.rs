@@ -1,0 +1,415 @@
+//! A pipeline with its references, bins and pads resolved: which element is linked to which.
+
+use super::Fault;
+use super::ast::Property;
+use crate::registry::{ElementSpec, Registry, Role};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The most elements of a graph: what the stack holds many times over, since stages call each other.
+pub(super) const MOST_ELEMENTS: usize = 500;
+
+/// A graph as a text describes it: elements with their names, and the links between their pads. The elements are known to the registry
+/// that it was laid out with; they are not made, and whether the graph is complete comes out when it is
+/// [built](crate::registry::Registry::launch).
+///
+/// ```
+/// use lorry_core::launch;
+/// use lorry_core::registry::Registry;
+///
+/// let text = "( identity ! tee name=t ) ! queue  t. ! text/csv ! identity";
+/// let layout = launch::parse(text)?.layout(&Registry::new())?;
+/// let links: Vec<_> = layout.links().map(|[from, to]| format!("{from} {to}")).collect();
+/// assert_eq!(links, ["identity0.src t.sink", "t.src_0 capsfilter0.sink", "capsfilter0.src identity1.sink", "t.src_1 queue0.sink"]);
+/// # Ok::<(), lorry_core::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Layout {
+    pub(super) text: Arc<str>,
+    pub(super) elements: Vec<Placed>,
+    pub(super) wires: Vec<Wire>,
+    /// What is odd about the text, but allowed.
+    pub(super) warnings: Vec<String>,
+    /// Literals of the text that are secrets although nothing in front of them says so, by their place in it.
+    pub(super) hidden: Vec<Range<usize>>,
+}
+
+/// An element of a [`Layout`], or a bin.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Placed {
+    /// What kind of element (`filesrc`); `bin` or `pipeline` for a bin.
+    pub factory: String,
+    /// Its unique name: what the text calls it, or kind and number (`filesrc0`).
+    pub name: String,
+    /// Its properties, without the name. An address in the text is the property `location`.
+    pub properties: Vec<Property>,
+    /// The bin that it is in, by its place in [`Layout::elements`].
+    pub bin: Option<usize>,
+    pub(super) is_bin: bool,
+    /// For an address: what it stands for.
+    pub(super) address: Option<Role>,
+    /// Its place in the text, in bytes.
+    pub(super) span: Range<usize>,
+}
+
+/// A link between two pads.
+#[derive(Clone)]
+pub(super) struct Wire {
+    pub(super) from: usize,
+    pub(super) from_pad: String,
+    pub(super) to: usize,
+    pub(super) to_pad: String,
+}
+
+impl Layout {
+    /// Elements and bins, in the order of the text; what stands for a content type between links comes after them.
+    pub fn elements(&self) -> &[Placed] {
+        &self.elements
+    }
+
+    /// The links, each by the names of its two pads: `t.src_0`, `queue0.sink`.
+    pub fn links(&self) -> impl Iterator<Item = [String; 2]> {
+        let name = |place: usize, pad: &str| format!("{}.{pad}", self.elements[place].name);
+        self.wires.iter().map(move |wire| [name(wire.from, &wire.from_pad), name(wire.to, &wire.to_pad)])
+    }
+}
+
+impl Placed {
+    /// Whether it was written as an address, and what that stands for.
+    pub fn written_as_address(&self) -> Option<Role> {
+        self.address
+    }
+}
+
+impl std::fmt::Debug for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.links()).finish()
+    }
+}
+
+impl std::fmt::Debug for Placed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {:?}", self.name, self.properties)
+    }
+}
+
+/// One side of a link, as written.
+#[derive(Clone)]
+pub(super) struct End {
+    pub(super) at: At,
+    /// Empty: whichever fits.
+    pub(super) pads: Vec<String>,
+    pub(super) span: Range<usize>,
+}
+
+/// What a link leads to.
+#[derive(Clone)]
+pub(super) enum At {
+    Place(usize),
+    Name(String),
+}
+
+/// A link, as written.
+pub(super) struct Written {
+    pub(super) from: End,
+    pub(super) to: End,
+    pub(super) caps: Option<String>,
+    /// All pads that fit.
+    pub(super) all: bool,
+    pub(super) span: Range<usize>,
+}
+
+/// How many links a side of an element takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pads {
+    None,
+    One,
+    Request,
+}
+
+/// Puts a layout together: first elements, then links.
+pub(super) struct Planner<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) elements: Vec<Placed>,
+    wires: Vec<Wire>,
+    names: HashMap<String, usize>,
+    /// Names that the text gives; no automatic name is one of them.
+    reserved: HashSet<String>,
+    counts: HashMap<String, usize>,
+    /// Pads that are linked, or asked for by name somewhere.
+    linked: HashSet<(usize, String)>,
+    asked: HashMap<(usize, bool), BTreeSet<u32>>,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(registry: &'a Registry, reserved: HashSet<String>) -> Self {
+        Self {
+            registry,
+            elements: Vec::new(),
+            wires: Vec::new(),
+            names: HashMap::new(),
+            reserved,
+            counts: HashMap::new(),
+            linked: HashSet::new(),
+            asked: HashMap::new(),
+        }
+    }
+
+    /// The specification of an element.
+    pub(super) fn spec(&self, factory: &str, span: &Range<usize>) -> Result<&'a ElementSpec, Fault> {
+        self.registry.element_or_hint(factory).map_err(|error| {
+            let end = span.end.min(span.start + factory.len());
+            Fault::new(error.to_string(), span.start..end)
+        })
+    }
+
+    /// Adds an element or a bin; its name is given with [`name`](Self::name).
+    pub(super) fn place(&mut self, placed: Placed) -> Result<usize, Fault> {
+        if self.elements.iter().filter(|element| !element.is_bin).count() >= MOST_ELEMENTS && !placed.is_bin {
+            let what = format!("a pipeline has at most {MOST_ELEMENTS} elements, content types between links included");
+            return Err(Fault::new(what, placed.span));
+        }
+        self.elements.push(placed);
+        Ok(self.elements.len() - 1)
+    }
+
+    /// Gives an element its name, or the next automatic one.
+    pub(super) fn name(&mut self, place: usize, given: Option<&str>) {
+        let factory = &self.elements[place].factory;
+        let name = given.map_or_else(
+            || {
+                let count = self.counts.entry(factory.clone()).or_default();
+                loop {
+                    let name = format!("{factory}{count}");
+                    *count += 1;
+                    if !self.reserved.contains(&name) {
+                        break name;
+                    }
+                }
+            },
+            str::to_owned,
+        );
+        self.names.insert(name.clone(), place);
+        self.elements[place].name = name;
+    }
+
+    /// Links what is written: elements first, then bins, whose pads are those that are left.
+    pub(super) fn link_all(&mut self, written: Vec<Written>) -> Result<(), Fault> {
+        for link in &written {
+            self.reserve_pads(&link.from, true)?;
+            self.reserve_pads(&link.to, false)?;
+        }
+        let (bins, elements): (Vec<_>, Vec<_>) =
+            written.into_iter().partition(|link| self.is_bin(&link.from) || self.is_bin(&link.to));
+        elements.into_iter().chain(bins).try_for_each(|link| self.link(&link))
+    }
+
+    fn find(&self, end: &End) -> Result<usize, Fault> {
+        match &end.at {
+            At::Place(place) => Ok(*place),
+            At::Name(name) => self.names.get(name).copied().ok_or_else(|| {
+                let fault = Fault::new(format!("no element is named {name:?}"), end.span.clone());
+                match crate::did_you_mean(name, self.names.keys().map(String::as_str)) {
+                    Some(near) => fault.hint(format!("did you mean {near}. ?")),
+                    None => fault.hint(format!("give the element that is meant name={name}")),
+                }
+            }),
+        }
+    }
+
+    fn is_bin(&self, end: &End) -> bool {
+        self.find(end).is_ok_and(|place| self.elements[place].is_bin)
+    }
+
+    fn reserve_pads(&mut self, end: &End, out: bool) -> Result<(), Fault> {
+        let place = self.find(end)?;
+        let numbers = end.pads.iter().filter_map(|pad| number(pad, out));
+        self.asked.entry((place, out)).or_default().extend(numbers);
+        Ok(())
+    }
+
+    fn pads(&self, place: usize, out: bool) -> Pads {
+        let placed = &self.elements[place];
+        let Some(spec) = self.registry.element(&placed.factory).filter(|_| placed.address.is_none()) else {
+            return match (placed.address, out) {
+                (Some(Role::Source), true) | (Some(Role::Sink), false) => Pads::One,
+                _ => Pads::None,
+            };
+        };
+        match (spec.role(), out) {
+            (Role::Source, false) | (Role::Sink, true) => Pads::None,
+            (Role::Operator, true) if spec.branches() => Pads::Request,
+            (Role::Operator, false) if spec.joins() => Pads::Request,
+            _ => Pads::One,
+        }
+    }
+
+    fn link(&mut self, link: &Written) -> Result<(), Fault> {
+        let (from, to) = (self.find(&link.from)?, self.find(&link.to)?);
+        let (outs, ins) = (&link.from.pads, &link.to.pads);
+        if !outs.is_empty() && !ins.is_empty() && outs.len() != ins.len() {
+            return Err(Fault::new(format!("{} pads are linked to {}", outs.len(), ins.len()), link.span.clone())
+                .hint("name as many before the link as after it"));
+        }
+        let pairs = outs.len().max(ins.len());
+        for pair in 0..pairs.max(1) {
+            let out = self.pad(from, outs.get(pair), true, &link.from.span)?;
+            let into = self.pad(to, ins.get(pair), false, &link.to.span)?;
+            self.wire(out, into, link)?;
+        }
+        // `:` between bins links all that is left.
+        if link.all && pairs == 0 && (self.elements[from].is_bin || self.elements[to].is_bin) {
+            let (outs, ins): (Vec<_>, Vec<_>) = (self.left(from, true).collect(), self.left(to, false).collect());
+            for (out, into) in outs.into_iter().zip(ins) {
+                self.wire((out, "src".to_owned()), (into, "sink".to_owned()), link)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn wire(&mut self, out: (usize, String), into: (usize, String), link: &Written) -> Result<(), Fault> {
+        self.linked.extend([out.clone(), into.clone()]);
+        let span = link.span.clone();
+        let (mut from, mut from_pad) = out;
+        if let Some(caps) = &link.caps {
+            let caps: super::Caps = caps.parse().map_err(|error: String| Fault::new(error, span.clone()))?;
+            let property = Property { name: "caps".to_owned(), value: caps.to_string(), span: span.clone() };
+            let filter = self.place(Placed {
+                factory: "capsfilter".to_owned(),
+                name: String::new(),
+                properties: vec![property],
+                bin: self.elements[from].bin,
+                is_bin: false,
+                address: None,
+                span: span.clone(),
+            })?;
+            self.name(filter, None);
+            self.linked.extend([(filter, "sink".to_owned()), (filter, "src".to_owned())]);
+            self.wires.push(Wire { from, from_pad, to: filter, to_pad: "sink".to_owned() });
+            (from, from_pad) = (filter, "src".to_owned());
+        }
+        self.wires.push(Wire { from, from_pad, to: into.0, to_pad: into.1 });
+        Ok(())
+    }
+
+    /// Elements inside a bin, or the element itself, that have a plain pad left on this side.
+    fn left(&self, place: usize, out: bool) -> impl Iterator<Item = usize> {
+        let pad = if out { "src" } else { "sink" };
+        self.inside(place).into_iter().filter(move |&inner| {
+            !self.elements[inner].is_bin
+                && self.pads(inner, out) == Pads::One
+                && !self.linked.contains(&(inner, pad.to_owned()))
+        })
+    }
+
+    fn inside(&self, place: usize) -> Vec<usize> {
+        if !self.elements[place].is_bin {
+            return vec![place];
+        }
+        let is_within = |mut at: usize| {
+            while let Some(bin) = self.elements[at].bin {
+                if bin == place {
+                    return true;
+                }
+                at = bin;
+            }
+            false
+        };
+        (0..self.elements.len()).filter(|&at| is_within(at)).collect()
+    }
+
+    /// The pad that a link takes.
+    fn pad(
+        &self,
+        place: usize,
+        asked: Option<&String>,
+        out: bool,
+        span: &Range<usize>,
+    ) -> Result<(usize, String), Fault> {
+        let plain = if out { "src" } else { "sink" };
+        let name = &self.elements[place].name;
+        if self.elements[place].is_bin {
+            if let Some(pad) = asked.filter(|pad| *pad != plain) {
+                return Err(Fault::new(format!("a bin has no pad {pad:?}; it has src and sink"), span.clone()));
+            }
+            let request = || {
+                let inside = self.inside(place).into_iter().filter(|&at| !self.elements[at].is_bin);
+                inside.into_iter().find(|&at| self.pads(at, out) == Pads::Request)
+            };
+            let Some(inner) = self.left(place, out).next().or_else(request) else {
+                let end = if out { "an output" } else { "an input" };
+                return Err(Fault::new(format!("no element in {name} has {end} left to link"), span.clone()));
+            };
+            return self.pad(inner, None, out, span);
+        }
+        match self.pads(place, out) {
+            Pads::None if out => Err(Fault::new("a sink has nothing after it", span.clone())
+                .hint("several sinks each have a branch of their own: tee name=t ! … t. ! …")),
+            Pads::None => {
+                Err(Fault::new("a source has nothing before it", span.clone()).hint("a source begins a chain"))
+            }
+            Pads::One => {
+                if let Some(pad) = asked.filter(|pad| *pad != plain) {
+                    return Err(Fault::new(format!("{name} has no pad {pad:?}; it has {plain}"), span.clone()));
+                }
+                if self.linked.contains(&(place, plain.to_owned())) {
+                    let fault =
+                        |what: &str| Fault::new(format!("the {what} of {name} is linked already"), span.clone());
+                    return Err(match out {
+                        true => fault("output").hint("to branch, put a tee there: … ! tee name=t  t. ! …  t. ! …"),
+                        false => fault("input").hint(
+                            "to bring several together, put a funnel before it: funnel name=f ! …  … ! f.  … ! f.",
+                        ),
+                    });
+                }
+                Ok((place, plain.to_owned()))
+            }
+            Pads::Request => {
+                let pad = match asked {
+                    Some(pad) if !is_template(pad, out) => {
+                        if number(pad, out).is_none() {
+                            return Err(Fault::new(
+                                format!("{name} has no pad {pad:?}; its pads are {plain}_0, {plain}_1 and so on"),
+                                span.clone(),
+                            ));
+                        }
+                        pad.clone()
+                    }
+                    _ => self.next_pad(place, out),
+                };
+                match self.linked.contains(&(place, pad.clone())) {
+                    true => Err(Fault::new(format!("{name}.{pad} is linked already"), span.clone())),
+                    false => Ok((place, pad)),
+                }
+            }
+        }
+    }
+
+    /// The first pad that nobody has or asks for.
+    fn next_pad(&self, place: usize, out: bool) -> String {
+        let plain = if out { "src" } else { "sink" };
+        let asked = self.asked.get(&(place, out));
+        let free = |number: &u32| {
+            !asked.is_some_and(|asked| asked.contains(number))
+                && !self.linked.contains(&(place, format!("{plain}_{number}")))
+        };
+        // There are fewer links than numbers.
+        let number = (0..u32::MAX).find(free).unwrap_or_default();
+        format!("{plain}_{number}")
+    }
+
+    pub(super) fn finish(self, text: Arc<str>) -> Layout {
+        Layout { text, elements: self.elements, wires: self.wires, warnings: Vec::new(), hidden: Vec::new() }
+    }
+}
+
+fn is_template(pad: &str, out: bool) -> bool {
+    pad == if out { "src_%u" } else { "sink_%u" }
+}
+
+/// The number of a pad that is made on request: `src_3`.
+pub(super) fn number(pad: &str, out: bool) -> Option<u32> {
+    pad.strip_prefix(if out { "src_" } else { "sink_" })?.parse().ok()
+}

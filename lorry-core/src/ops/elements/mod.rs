@@ -1,0 +1,137 @@
+//! The operators as elements of launch text: options to operators on messages.
+//!
+//! What makes several messages one gives out a message with a [JSON array](super::gather()).
+
+#[cfg(feature = "jq")]
+mod expr;
+mod joins;
+mod json;
+mod key;
+#[cfg(feature = "jq")]
+mod scan;
+mod select;
+mod time;
+mod windows;
+
+#[cfg(test)]
+mod tests;
+
+use crate::flow::{Holds, Item, Operator, Output};
+use crate::message::Message;
+use crate::ops::gather;
+use crate::registry::{Args, ElementSpec, Registry, Span};
+use crate::{Error, Result};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+pub(super) fn register(registry: &mut Registry) {
+    #[cfg(feature = "jq")]
+    {
+        expr::register(registry);
+        scan::register(registry);
+    }
+    joins::register(registry);
+    json::register(registry);
+    select::register(registry);
+    time::register(registry);
+    windows::register(registry);
+}
+
+type Made = Result<Box<dyn Operator<Message>>>;
+
+/// An element of these options.
+fn element<T: DeserializeOwned + JsonSchema>(
+    name: &'static str,
+    about: &'static str,
+    make: impl Fn(T) -> Made + Send + Sync + 'static,
+) -> ElementSpec {
+    ElementSpec::operator(name, move |args: &mut Args| make(args.take::<T>()?)).about(about).options::<T>()
+}
+
+/// The value of an option that must be given.
+fn needed<T>(value: Option<T>, element: &str, option: &str, example: &str) -> Result<T> {
+    value.ok_or_else(|| Error::usage(format!("{element} needs {option}=, such as {option}={example}")))
+}
+
+/// The value of an option that must be at least one.
+fn at_least_one(value: usize, element: &str, option: &str) -> Result<usize> {
+    match value {
+        0 => Err(Error::usage(format!("option {option:?} of {element} must be at least 1"))),
+        value => Ok(value),
+    }
+}
+
+/// The value of an option that must be more than no time.
+fn some_time(value: Span, element: &str, option: &str) -> Result<Duration> {
+    match value.0 {
+        Duration::ZERO => Err(Error::usage(format!("option {option:?} of {element} must be more than 0"))),
+        value => Ok(value),
+    }
+}
+
+/// An operator whose vectors go out as messages.
+struct Gathered<Op>(Op);
+
+/// Hands on what an operator gives out, as messages.
+struct Gathering<'a, 'b>(&'a mut Output<'b, Message>);
+
+impl crate::flow::Downstream<Vec<Message>> for Gathering<'_, '_> {
+    fn push(&mut self, item: Item<Vec<Message>>, _: Instant) {
+        self.0.emit(gather(item.value), item.token);
+    }
+
+    fn turn(&mut self, _: &mut crate::flow::Turn<'_, '_>) -> crate::flow::Status {
+        crate::flow::Status { room: usize::MAX, deadline: None }
+    }
+
+    fn finish(&mut self, _: crate::flow::Ending, _: Instant) {}
+}
+
+fn gathering<T>(out: &mut Output<'_, Message>, run: impl FnOnce(&mut Output<'_, Vec<Message>>) -> T) -> T {
+    let (now, room) = (out.now(), out.room());
+    run(&mut Output::new(&mut Gathering(out), now, room))
+}
+
+impl<I, Op: Operator<I, Vec<Message>>> Operator<I, Message> for Gathered<Op> {
+    fn push(&mut self, item: Item<I>, out: &mut Output<'_, Message>) {
+        gathering(out, |out| self.0.push(item, out));
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.0.deadline()
+    }
+
+    fn tick(&mut self, out: &mut Output<'_, Message>) {
+        gathering(out, |out| self.0.tick(out));
+    }
+
+    fn finish(&mut self, out: &mut Output<'_, Message>) {
+        gathering(out, |out| self.0.finish(out));
+    }
+
+    fn ended(&mut self, port: usize, out: &mut Output<'_, Message>) {
+        gathering(out, |out| self.0.ended(port, out));
+    }
+
+    fn watch(&mut self, waker: &Waker) {
+        self.0.watch(waker);
+    }
+
+    fn room(&self, port: usize, downstream: usize) -> usize {
+        self.0.room(port, downstream)
+    }
+
+    fn remembers(&self) -> bool {
+        self.0.remembers()
+    }
+
+    fn held(&self) -> Option<usize> {
+        self.0.held()
+    }
+
+    fn holds(&self) -> Holds {
+        self.0.holds()
+    }
+}
