@@ -127,7 +127,7 @@ fn columns(text: &str) -> Option<Vec<Vec<Value>>> {
             let (name, values) = column.split_once(':')?;
             for (row, value) in list(values)?.into_iter().enumerate() {
                 rows.resize(rows.len().max(row + 1), Map::new());
-                rows[row].insert(name.trim_matches('"').to_owned(), value);
+                rows[row].insert(name.trim().trim_matches('"').to_owned(), value);
             }
         }
         return Some(vec![rows.into_iter().map(Value::Object).collect()]);

@@ -127,6 +127,10 @@ impl<I, A: Aggregate<I>> Operator<I, A::Output> for AggregateEach<A> {
         }
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.tokens.len())
+    }
+
     fn holds(&self) -> Holds {
         match (self.every.kind, self.every.max_items) {
             (Kind::Items, 1) => Holds::Nothing,
