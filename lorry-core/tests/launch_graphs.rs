@@ -355,6 +355,8 @@ async fn diamonds_in_a_row() {
     let bench = Bench::new();
     bench.run(&format!("fakesrc num-buffers=1 ! {} keepsink id=a", row(5))).await;
     assert_eq!(bench.got("a").len(), 32);
+    bench.run(&format!("fakesrc num-buffers=3 ! {} keepsink id=b", row(13).replace("funnel", "zip"))).await;
+    assert_eq!(bench.got("b").len(), 3);
     // Twice as many with each: of one message there would be a thousand million.
-    assert!(error_of(&format!("fakesrc ! {} fakesink", row(30))).contains("more than 10000 times"));
+    assert!(error_of(&format!("fakesrc ! {} fakesink", row(30))).contains("more than 10000 ways"));
 }

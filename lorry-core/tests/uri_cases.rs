@@ -24,12 +24,13 @@ struct Control {
 
 #[test]
 fn uri_jsonl() {
-    run("uri.jsonl", &cases("uri.jsonl"), 31, |case| {
-        if case["kind"] != "lorry_source_uri" {
-            return Outcome::LeftOut(format!(
-                "{} is for the crate of that connector",
-                case["kind"].as_str().unwrap_or_default()
-            ));
+    run("uri.jsonl", &cases("uri.jsonl"), 71, |case| {
+        match case["kind"].as_str().unwrap() {
+            "lorry_source_uri" => {}
+            "sqlalchemy_url" | "wetterdienst_target" => return address(case),
+            "lorry_sql_sink_uri" => return sql_sink(case),
+            "lorry_channel" => return channel(case),
+            other => return Outcome::LeftOut(format!("nothing is known of {other}")),
         }
         let (input, expect) = (case["input"].as_str().unwrap(), &case["expect"]);
         match expect["error"].as_str() {
@@ -48,6 +49,98 @@ fn uri_jsonl() {
             },
         }
     });
+}
+
+/// An address of SQLAlchemy's or wetterdienst's: its parts, whether or not there is a connector for it. What those programs make up
+/// where the address says nothing is theirs.
+fn address(case: &Value) -> Outcome {
+    let (input, expect) = (case["input"].as_str().unwrap(), &case["expect"]);
+    let uri = match Uri::parse(input) {
+        Err(_) if expect["ok"] == false => return Outcome::Passed,
+        Err(error) => return Outcome::Failed(error.to_string()),
+        Ok(_) if expect["ok"] == false => return Outcome::Failed("accepted".to_owned()),
+        Ok(uri) => uri,
+    };
+    if input.matches('@').count() > 1 {
+        return Outcome::LeftOut("SQLAlchemy ends the password at the first @, Lorry at the last".to_owned());
+    }
+    let options: Vec<_> = uri.options().map(|(name, value)| (name, value.unwrap_or_default())).collect();
+    let option = |names: &[&str]| options.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| json!(value));
+    let path = uri.path().strip_prefix('/').unwrap_or(uri.path());
+    let database = option(&["database", "bucket"]).or((!path.is_empty()).then(|| json!(path)));
+    // A plus sign stays one in Lorry's options; SQLAlchemy takes it for a space.
+    let query: serde_json::Map<_, _> =
+        options.iter().map(|(name, value)| ((*name).to_owned(), json!(value.replace('+', " ")))).collect();
+    let ours = json!({
+        "drivername": uri.scheme(), "protocol": uri.scheme(),
+        "username": uri.user(), "password": uri.password().map(|password| password.expose_secret().to_owned()),
+        "host": uri.host(), "port": uri.port(), "query": query,
+        "database": database, "table": option(&["table"]),
+    });
+    for (name, value) in expect.as_object().unwrap() {
+        let made_up =
+            ours[name].is_null() && ["database", "table"].contains(&&**name) && case["kind"] == "wetterdienst_target";
+        let nothing = |value: &Value| value.is_null() || value == "";
+        if ours.get(name).is_some_and(|own| own != value && !(nothing(own) && nothing(value))) && !made_up {
+            return Outcome::Failed(format!("{name} is {}, not {value}", ours[name]));
+        }
+    }
+    Outcome::Passed
+}
+
+/// The address of a table, as far as it says it without being interpreted.
+fn sql_sink(case: &Value) -> Outcome {
+    let (input, expect) = (case["input"].as_str().unwrap(), &case["expect"]);
+    for connector in ["error", "schema"] {
+        if expect.get(connector).is_some() {
+            return Outcome::LeftOut(format!("{connector}: what the table is called is the connector's to say"));
+        }
+    }
+    let uri = match Uri::parse(input) {
+        Ok(uri) => uri,
+        Err(error) => return Outcome::Failed(error.to_string()),
+    };
+    let option = |names: [&str; 2]| {
+        uri.options().find(|(name, _)| names.contains(name)).and_then(|(_, value)| value).map(str::to_owned)
+    };
+    let path = uri.path().strip_prefix('/').unwrap_or(uri.path());
+    let driver: serde_json::Map<_, _> = uri
+        .options()
+        .filter(|(name, _)| !["table", "if-exists", "if_exists"].contains(name))
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
+    let dialect = uri.scheme().split('+').next();
+    let port = uri.port().or(match dialect {
+        Some("crate") => Some(4200),
+        Some("mysql") => Some(3306),
+        _ => None,
+    });
+    let ours = json!({
+        "dialect": dialect, "host": uri.host(), "port": port, "database": path,
+        "path": if path.is_empty() { ":memory:" } else { path },
+        "table": option(["table", "table"]), "if_exists": option(["if-exists", "if_exists"]).unwrap_or("append".to_owned()),
+        "driver": driver,
+    });
+    for (name, value) in expect.as_object().unwrap() {
+        if &ours[name] != value {
+            return Outcome::Failed(format!("{name} is {}, not {value}", ours[name]));
+        }
+    }
+    Outcome::Passed
+}
+
+/// A source and a sink.
+fn channel(case: &Value) -> Outcome {
+    let (source, sink) = (case["input"][0].as_str().unwrap(), case["input"][1].as_str());
+    match case["expect"]["error"].as_str() {
+        Some(error) if error.ends_with("required") => Outcome::LeftOut(format!("{error:?} is the connector's to say")),
+        Some(_) if refused(source) => Outcome::Passed,
+        Some(_) => Outcome::Failed("accepted".to_owned()),
+        None => match [Some(source), sink].into_iter().flatten().find_map(|address| Uri::parse(address).err()) {
+            Some(error) => Outcome::Failed(error.to_string()),
+            None => Outcome::Passed,
+        },
+    }
 }
 
 fn control(uri: &Uri) -> lorry_core::Result<Control> {

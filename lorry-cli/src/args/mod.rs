@@ -75,7 +75,9 @@ pub(crate) const LAUNCH_HELP: &str = "Examples:
   a chain           testsrc count=3 ! filter expr='.id > 0' ! stdoutsink
   addresses         test:?count=3 ! file:///tmp/lorry-help.txt
   a branch          testsrc count=3 ! tee name=t ! stdoutsink  t. ! filesink location=/tmp/lorry-help.txt
+  arrays            testsrc count=10 ! batch size=4 timeout=1s ! stdoutsink
   several sources   funnel name=f ! stdoutsink  testsrc count=3 ! f.  testsrc count=3 ! f.
+  pairs             zip name=z ! stdoutsink  testsrc count=3 ! z.  testsrc count=3 ! pluck field=value ! z.
   a content type    testsrc count=3 ! application/json ! stdoutsink
   a bin             testsrc count=3 ! ( identity ! queue ) ! stdoutsink
   never waits       testsrc count=3 ! tee name=t ! stdoutsink  t. ! queue leaky=downstream ! nullsink

@@ -91,8 +91,7 @@ impl Native {
 
     /// Whether the payload passes; `None` where the interpreter must say.
     pub(super) fn test(&self, payload: &[u8]) -> Option<bool> {
-        // With escapes a text is not what it looks like.
-        if payload.contains(&b'\\') || (payload.len() > 2 * DEEPEST && depth(payload) > DEEPEST) {
+        if (payload.len() > 2 * DEEPEST && depth(payload) > DEEPEST) || has_surrogates(payload) {
             return None;
         }
         let text = std::str::from_utf8(payload).ok()?;
@@ -167,6 +166,11 @@ impl Native {
         self.fields = self.fields.max(cell + 1);
         (self.fields <= FIELDS).then_some(Node::Field(cell))
     }
+}
+
+/// Halves of characters are judged by the interpreter: what is skipped here is not looked at that closely.
+fn has_surrogates(payload: &[u8]) -> bool {
+    payload.contains(&b'\\') && payload.windows(3).any(|at| matches!(at, [b'\\', b'u', b'd' | b'D']))
 }
 
 /// A string without interpolation and escapes.
@@ -347,6 +351,7 @@ impl<'de> Visitor<'de> for Field<'_, '_, 'de> {
         Ok(())
     }
 
+    // A text with escapes is not what it looks like.
     fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
         self.is(Cell::Unclear);
         Ok(())

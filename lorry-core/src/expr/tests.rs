@@ -347,6 +347,8 @@ mod native {
             (".\"a b\" == true", r#"{"a b": true}"#, true),
             (".[\"a\"] == null", r#"{"A": 1}"#, true),
             (".a > 1", &format!(r#"{{"a": 2, "deep": {}{}}}"#, "[".repeat(127), "]".repeat(127)), true),
+            (".a > 1", r#"{"note": "a \"quoted\" \u00e9 \\", "a": 2}"#, true),
+            (".a == 1 or .b == \"\"", r#"{"b": "\n", "a": 1}"#, true),
         ] {
             assert_eq!(quick(expr, payload), Some(passes), "{expr} of {payload}");
             assert_eq!(test(expr, payload), passes);
@@ -407,6 +409,11 @@ mod native {
             "\"é\"",
             "\"\\u0061\"",
             "\"\\ud800\"",
+            "\"\\ud83d\\ude00\"",
+            "\"\\uDC00\\ud800\"",
+            "\"\\\"\\\\\"",
+            "\"\\x\"",
+            "\"\\u00\"",
             "[]",
             "[1]",
             "{}",

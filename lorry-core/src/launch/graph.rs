@@ -5,7 +5,7 @@ use super::layout::{Layout, Wire, number};
 use crate::registry::{ElementSpec, Registry, Role};
 use std::collections::BTreeSet;
 
-/// So many copies of one message at most.
+/// The most ways to one element: that many times a message may come there, and back-pressure is asked.
 const MOST_COPIES: u64 = 10_000;
 
 impl Wire {
@@ -110,7 +110,7 @@ impl<'a> Shape<'a> {
             .hint("what has passed an element cannot come back to it")
     }
 
-    /// How many of one message there can be at most, on its way through branches that come together again one after the other.
+    /// How many ways lead to an element, through branches that come together again one after the other.
     pub(super) fn copies(&self, registry: &Registry) -> Result<(), Fault> {
         let mut copies = vec![1_u64; self.layout.elements.len()];
         for place in self.order()? {
@@ -118,8 +118,9 @@ impl<'a> Shape<'a> {
             copies[place] = all.fold(0_u64, u64::saturating_add).max(1);
             let placed = &self.layout.elements[place];
             if copies[place] > MOST_COPIES && registry.element(&placed.factory).is_some_and(ElementSpec::joins) {
-                let what = format!("a message would come here more than {MOST_COPIES} times, by as many ways");
-                return Err(Fault::new(what, placed.span.clone()).hint("branches that come together double messages"));
+                let what = format!("more than {MOST_COPIES} ways lead from the sources to this element");
+                return Err(Fault::new(what, placed.span.clone())
+                    .hint("with each tee whose branches come together again there are twice as many"));
             }
         }
         Ok(())

@@ -268,6 +268,9 @@ impl<'t> Parser<'t> {
 
     fn word(&mut self) -> String {
         let rest = self.rest();
+        if !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_') {
+            return String::new();
+        }
         let end = rest.char_indices().find(|(at, c)| !is_name(*c) || rest[*at..].starts_with("->"));
         self.take(end.map_or(rest.len(), |(at, _)| at)).to_owned()
     }

@@ -42,7 +42,7 @@ fn links_and_properties() {
 #[test]
 fn errors_say_where() {
     for (text, says, place) in [
-        ("A(identity)\n  --> B(identity)", "line 2, column 3", "-"),
+        ("A(identity)\n  --> B(identity)", "begin with '-' (line 2, column 3)", "-"),
         ("A(identity) -> B", "B has no element (line 1, column 16)", "B"),
         ("A(identity) -> X(nosuch)", "no element \"nosuch\"", "nosuch"),
         ("A(identity) -> B(identity\nC(identity)", "never closed (line 1, column 17)", "("),
