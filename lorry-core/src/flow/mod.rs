@@ -3,6 +3,8 @@
 //! An item enters at a source and is pushed depth-first through operators until it lands in the sinks' queues. Nothing here waits,
 //! reads a clock or does I/O: the pump hands in the time, and back-pressure is a number. So the whole layer is deterministic.
 
+#[doc(hidden)]
+pub mod bench;
 mod describe;
 mod downstream;
 mod input;

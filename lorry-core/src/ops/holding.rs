@@ -1,5 +1,6 @@
 //! No operator holds more than it says.
 
+use super::aggregate::{AggregateBatches, AggregateBy, AggregateEach, AggregateItems, Every, Over};
 use super::testing::{Bench, Fate, tracked};
 use super::*;
 use crate::Timestamp;
@@ -73,6 +74,13 @@ fn no_operator_holds_more_than_it_says() {
     check("zip", Zip::new().ahead(5), 5, either);
     check("combine_latest", CombineLatest::new(), 2, either);
     let numbered = |n: usize| (n % 2, n);
+    let count = aggregate::Count::new;
+    check("aggregate", AggregateItems::new(Over::last(5), count()), 0, own);
+    check("aggregate of batches", AggregateBatches::new(Over::last(5), count()), 0, |n| vec![n; n % 3]);
+    check("aggregate by", AggregateBy::new(third, count()), 0, own);
+    check("aggregate each 5", AggregateEach::new(Every::items(5), count()), 4, own);
+    check("aggregate each second", AggregateEach::new(Every::interval(SECOND).max_items(7), count()), 7, own);
+    check("aggregate whole", AggregateEach::new(Every::whole().max_items(300), count()), 300, own);
     check("zip of several", ZipAll::new(2).ahead(5), 5, numbered);
     check("combine_latest of several", CombineLatestAll::new(2), 2, numbered);
     check("zip_latest of several", ZipLatestAll::new(2), 2, numbered);

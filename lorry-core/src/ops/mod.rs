@@ -6,6 +6,7 @@
 //! | leave some out | `filter`, `remove`, `slice`, `unique`, `latest` |
 //! | make several of one | `flat_map`, `flatten` |
 //! | make one of several | `batch`, `partition`, `partition_unique`, `sliding_window`, `collect`, `frequencies` |
+//! | say something about many | `aggregate`, `aggregate_batches`, `aggregate_by`, `aggregate_each` |
 //! | go by the clock | `timed_window`, `timed_window_unique`, `delay`, `rate_limit`, `buffer` |
 //! | go by the time in the data | `tumbling_window`, `session_window` |
 //! | branch and join | `tee`, `zip`, `combine_latest`, `zip_latest`, `union`, `partition_by` |
@@ -14,6 +15,7 @@
 //! Sizes, limits and intervals that make no sense (a batch of nothing, a window of no length) are taken as the nearest that do; each
 //! constructor says which.
 
+pub mod aggregate;
 mod batch;
 mod buffer;
 mod collect;

@@ -29,7 +29,7 @@ pub use sink::{Batch, Failure, Failures, Limits, Receipt, Sink, SinkInfo};
 pub use source::{At, Chunk, Event, Guarantee, Settled, Settlement, Source, SourceInfo, Verdict};
 pub use state::{DirState, MemoryState, StateStore};
 
-pub(crate) use control::Control;
+pub(crate) use control::{Control, Settings};
 pub(crate) use drive_sink::SinkNode;
 pub(crate) use drive_source::source_node;
 pub(crate) use outlet::Outlet;

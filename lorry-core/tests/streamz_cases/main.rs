@@ -1,9 +1,11 @@
 //! What Streamz does, and what Lorry does otherwise on purpose: `tests/cases/streamz.jsonl`, or the file of that name in the folder that
-//! `LORRY_CASES` names. Graphs are built from their description; timelines are written by hand, and one that is not known here is left
+//! `LORRY_CASES` names. Graphs and data frames are built from their description; timelines are written by hand, and one that is not known here is left
 //! out.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod build;
+mod frame_plan;
+mod frames;
 mod graph;
 mod python;
 #[path = "../support/mod.rs"]
@@ -28,7 +30,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
 #[test]
 fn streamz_jsonl() {
     // Of a file of somebody else's it is not known how many there are.
-    let at_least = if std::env::var_os("LORRY_CASES").is_some() { 0 } else { 94 };
+    let at_least = if std::env::var_os("LORRY_CASES").is_some() { 0 } else { 116 };
     run("streamz.jsonl", &cases("streamz.jsonl"), at_least, |case| {
         let id = case["id"].as_str().unwrap_or_default();
         if let Some((_, why)) = LEFT_OUT.iter().find(|(left_out, _)| *left_out == id) {
@@ -45,7 +47,9 @@ fn streamz_jsonl() {
                 Some(Some(seen)) if python::same(&seen, expect) => Outcome::Passed,
                 Some(Some(seen)) => Outcome::Failed(format!("{seen}, not {expect}")),
             },
-            Some("stream_dataframe") => Outcome::LeftOut("aggregations".to_owned()),
+            Some("stream_dataframe") => {
+                on_virtual_time(frames::run(case, expect)).unwrap_or_else(|| Outcome::Failed("it hangs".to_owned()))
+            }
             Some("stream_kafka") => Outcome::LeftOut("comes with Kafka".to_owned()),
             kind => Outcome::LeftOut(format!("kind {kind:?}")),
         }
