@@ -75,7 +75,8 @@ impl Operator<Message> for Multiply {
         match number.and_then(|number| number.checked_mul(self.0)) {
             Some(product) => out.emit(Message { payload: Some(product.to_string().into()), ..item.value }, item.token),
             None => {
-                item.token.reject(Error::data(ErrorKind::Malformed, "multiply", "not a number that can be multiplied"))
+                let error = Error::data(ErrorKind::Malformed, "multiply", "not a number that can be multiplied");
+                item.token.reject(error);
             }
         }
     }
