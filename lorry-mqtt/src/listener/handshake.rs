@@ -115,7 +115,10 @@ fn admit(
         Version::V4 => FOR_EVER,
         Version::V5 => connect.properties.session_expiry.unwrap_or(0),
     };
-    let Some(seat) = hub.enter(&id, connect.clean, expiry) else { return refuse(Reason::QUOTA_EXCEEDED) };
+    let seat = match hub.enter(&id, connect.clean, expiry) {
+        Ok(seat) => seat,
+        Err(reason) => return refuse(reason),
+    };
     let mut keep_alive = connect.keep_alive;
     if version == Version::V5 {
         if keep_alive == 0 {

@@ -121,13 +121,19 @@ impl Hub {
         self.filters.iter().any(|filter| topic::matches(filter, topic))
     }
 
-    /// Lets a device in; one that is there under the same client id has to go. `None` when the house is full or closing.
-    pub(super) fn enter(self: &Arc<Self>, id: &str, clean: bool, expiry: u32) -> Option<Seat> {
+    /// Lets a device in; one that is there under the same client id has to go.
+    ///
+    /// # Errors
+    /// The house is full, or closing.
+    pub(super) fn enter(self: &Arc<Self>, id: &str, clean: bool, expiry: u32) -> Result<Seat, Reason> {
         let (sender, orders) = mpsc::unbounded_channel();
         let mut clients = lock(&self.clients);
         let earlier = clients.by_id.get(id).copied();
-        if clients.closed || (earlier.is_none() && clients.by_id.len() >= self.max_clients) {
-            return None;
+        if clients.closed {
+            return Err(Reason::SERVER_UNAVAILABLE);
+        }
+        if earlier.is_none() && clients.by_id.len() >= self.max_clients {
+            return Err(Reason::QUOTA_EXCEEDED);
         }
         if let Some(earlier) = earlier.and_then(|lane| clients.by_lane.get(&lane)) {
             let _ = earlier.send(Order::TakenOver);
@@ -138,7 +144,7 @@ impl Hub {
         clients.by_lane.insert(lane, sender);
         drop(clients);
         let (session_present, save) = self.sessions.begin(id, clean, expiry);
-        Some(Seat { lane, orders, session_present, save, expiry, id: id.to_owned(), hub: self.clone() })
+        Ok(Seat { lane, orders, session_present, save, expiry, id: id.to_owned(), hub: self.clone() })
     }
 
     fn leave(&self, id: &str, lane: LaneId, expiry: u32) {

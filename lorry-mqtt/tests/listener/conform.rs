@@ -102,6 +102,10 @@ impl Device {
             while let Some(packet) = decode(self.version, &mut inbox, usize::MAX).unwrap() {
                 match packet {
                     Packet::ConnAck(ack) => {
+                        // It came while the listener was closing, and tries again.
+                        if matches!(ack.reason, Reason::SERVER_UNAVAILABLE | Reason::V4_UNAVAILABLE) {
+                            return None;
+                        }
                         assert_eq!(ack.reason, Reason::SUCCESS);
                         is_in = true;
                         if !ack.session_present {
