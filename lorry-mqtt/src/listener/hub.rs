@@ -185,3 +185,23 @@ impl Hub {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use lorry_core::relay::MemoryState;
+
+    #[test]
+    fn a_house_that_closes_is_not_full() {
+        let mut options = MqttListenOptions::new("127.0.0.1");
+        options.listener.max_clients = 1;
+        let sessions = Sessions::load(Arc::new(MemoryState::default()), "sessions".to_owned()).unwrap();
+        let hub = Arc::new(Hub::new(&options, "x", 0, mpsc::unbounded_channel().0, sessions).unwrap());
+        let _seat = hub.enter("a", true, 0).ok().unwrap();
+        assert_eq!(hub.enter("b", true, 0).err(), Some(Reason::QUOTA_EXCEEDED));
+        assert!(hub.enter("a", true, 0).is_ok(), "the same device again");
+        drop(hub.close());
+        assert_eq!(hub.enter("a", true, 0).err(), Some(Reason::SERVER_UNAVAILABLE));
+    }
+}
