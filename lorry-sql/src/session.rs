@@ -89,7 +89,10 @@ impl Session {
             tried => tried,
         };
         match failures {
-            Ok(failures) if failures.is_empty() => Ok(()),
+            Ok(failures) if failures.is_empty() => {
+                self.writer.landed();
+                Ok(())
+            }
             Ok(failures) => Err(Failures::some(failures)),
             Err(error) => {
                 self.connected &= matches!(error.class(), Class::Data);

@@ -33,6 +33,10 @@ pub(crate) trait Writer: Send + Debug {
     /// `ambiguous` none is.
     async fn insert(&mut self, parts: &[Part<'_>]) -> Result<(), Refused>;
 
+    /// A whole batch is committed, in one transaction or several. One that [blocks](Writer::blocks) may rest before the receipt, so
+    /// that more gathers for the next.
+    fn landed(&mut self) {}
+
     /// Ends the connection gracefully.
     async fn close(&mut self) -> Result<()>;
 }

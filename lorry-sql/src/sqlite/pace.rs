@@ -1,4 +1,4 @@
-//! How closely commits follow each other.
+//! How closely the commits of batches follow each other.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 /// pays to let some gather: half the computing time a message, at 30,000 messages a second. Who comes alone waits for nothing.
 const STEP: Duration = Duration::from_micros(500);
 
-/// Remembers the transaction before.
+/// Remembers the batch before.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     free_at: Option<Instant>,
 }
 
 impl Pace {
-    /// How long to rest after a transaction of this beginning and end.
+    /// How long to rest after a batch of this beginning and end.
     pub(super) fn rest(&mut self, began: Instant, ended: Instant) -> Duration {
         let flows = self.free_at.is_some_and(|free_at| began.saturating_duration_since(free_at) < STEP);
         let rest = if flows { STEP.saturating_sub(ended.saturating_duration_since(began)) } else { Duration::ZERO };

@@ -26,6 +26,8 @@ pub(crate) struct SqliteWriter {
     place: Place,
     options: SqliteOptions,
     open: Option<Open>,
+    /// When the first transaction of the batch began.
+    began: Option<Instant>,
     pace: Pace,
 }
 
@@ -49,7 +51,7 @@ struct Insert {
 
 impl SqliteWriter {
     pub(crate) fn new(place: Place, options: SqliteOptions) -> Self {
-        Self { place, options, open: None, pace: Pace::default() }
+        Self { place, options, open: None, began: None, pace: Pace::default() }
     }
 
     fn open(&self) -> Result<Open> {
@@ -143,15 +145,19 @@ impl Writer for SqliteWriter {
     }
 
     async fn insert(&mut self, parts: &[Part<'_>]) -> Result<(), Refused> {
-        let began = Instant::now();
+        self.began.get_or_insert_with(Instant::now);
         let inserted = self.opened()?.insert(parts);
         inserted.map_err(|refused| match refused.error.class() {
             Class::Data => refused,
             _ => Refused { error: self.located(refused.error), ..refused },
         })?;
-        self.check_file()?;
-        std::thread::sleep(self.pace.rest(began, Instant::now()));
-        Ok(())
+        Ok(self.check_file()?)
+    }
+
+    fn landed(&mut self) {
+        if let Some(began) = self.began.take() {
+            std::thread::sleep(self.pace.rest(began, Instant::now()));
+        }
     }
 
     async fn close(&mut self) -> Result<()> {
