@@ -5,6 +5,7 @@ use lorry_core::flow::bench::Bench;
 use lorry_core::ops::aggregate::{Aggregate, Count, Every, Max, Mean, Over, Sum, Var};
 use lorry_core::{Bytes, Message, Stream};
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::Duration;
 
 const CHUNK: usize = 256;
@@ -24,13 +25,24 @@ fn graph<O: Send + 'static>(c: &mut Criterion, name: &str, build: impl Fn(Stream
     group.throughput(Throughput::Elements(CHUNK as u64));
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     group.bench_function(name, |bencher| match Bench::new(&build) {
-        Ok(mut bench) => bencher.iter_batched(chunk, |chunk| bench.feed(chunk), BatchSize::SmallInput),
+        Ok(mut bench) => bencher.iter_batched(chunk, |chunk| bench.feed(chunk), BatchSize::PerIteration),
         Err(error) => eprintln!("{name}: {error}"),
     });
 }
 
 fn map(message: Message) -> Message {
     black_box(message)
+}
+
+/// What the machine takes for the two locked instructions that every token costs at least: an `Arc` cloned and dropped.
+fn limit(c: &mut Criterion) {
+    let mut group = c.benchmark_group("operators");
+    group.throughput(Throughput::Elements(CHUNK as u64));
+    group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
+    let shared = Arc::new(0_u64);
+    group.bench_function("the machine: an Arc cloned and dropped", |bencher| {
+        bencher.iter(|| (0..CHUNK).for_each(|_| drop(black_box(shared.clone()))));
+    });
 }
 
 fn operators(c: &mut Criterion) {
@@ -53,5 +65,5 @@ fn operators(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, operators);
+criterion_group!(benches, limit, operators);
 criterion_main!(benches);
