@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use lorry::mqtt::codec::{decode, encode};
 use lorry::mqtt::packet::*;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -97,13 +98,23 @@ impl Bare {
     }
 }
 
+/// How long a backlog took.
+#[derive(Clone, Copy)]
+pub(crate) struct Drained {
+    /// Until the last message had arrived where it goes.
+    pub(crate) there: Duration,
+    /// Until the broker had taken the last acknowledgement.
+    pub(crate) gone: Duration,
+}
+
 /// Leaves a durable subscription behind.
 pub(crate) async fn keep(port: u16, id: &str, filter: &str) {
     Bare::connect(port, id, false).await.subscribe(filter).await;
 }
 
 /// Takes `n` stored messages, and acknowledges them, as fast as it goes.
-pub(crate) async fn drain(port: u16, id: &str, n: usize) {
+pub(crate) async fn drain(port: u16, id: &str, n: usize) -> Drained {
+    let began = Instant::now();
     let mut bare = Bare::connect(port, id, false).await;
     let mut received = 0;
     while received < n {
@@ -112,7 +123,11 @@ pub(crate) async fn drain(port: u16, id: &str, n: usize) {
             received += 1;
         }
     }
-    bare.flush().await;
+    let there = began.elapsed();
+    // Packets are answered in order.
+    bare.put(&Packet::PingReq);
+    while !matches!(bare.read().await, Packet::PingResp) {}
+    Drained { there, gone: began.elapsed() }
 }
 
 /// Publishes `n` messages with a full window.

@@ -19,6 +19,13 @@ pub(crate) fn best(runs: usize, mut run: impl FnMut(usize) -> Duration) -> Durat
     (0..runs).map(&mut run).min().unwrap_or_default()
 }
 
+/// The middle one.
+pub(crate) fn median(of: impl Iterator<Item = Duration>) -> Duration {
+    let mut all: Vec<Duration> = of.collect();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
 pub(crate) fn timed(run: impl FnOnce()) -> Duration {
     let began = Instant::now();
     run();

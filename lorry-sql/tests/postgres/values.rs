@@ -101,6 +101,67 @@ async fn an_existing_tables_types_rule() {
     assert!(!types(&server, "t").contains("doubled2"), "nothing was added");
 }
 
+/// Columns travel by themselves: however many rows go together, and whatever is missing in them, each value stays in its row.
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn rows_do_not_depend_on_their_batch() {
+    const VALUES: [(&str, &str, &[&str]); 15] = [
+        ("s", "smallint", &["-3", "\"40\"", "2.0"]),
+        ("i", "bigint", &["9007199254740993", "\"-5\"", "0"]),
+        ("f", "real", &["1.5", "2", "\"NaN\""]),
+        ("n", "numeric(8,3)", &["12345.678", "7", "\"0.1\""]),
+        ("b", "boolean", &["true", "false", "\"yes\""]),
+        ("t", "text", &["\"\"", "\"NULL\"", "\"{a,\\\"b\\\\}\"", "1.50", "{\"x\": [1]}"]),
+        ("v", "varchar(9)", &["\"grün\"", "12"]),
+        ("j", "json", &["{\"a\": null}", "\"text\"", "1", "[]"]),
+        ("jb", "jsonb", &["{\"a\": {\"b\": 1}}", "true", "\"q\\\"\""]),
+        ("z", "timestamptz", &["1704164645", "\"2024-01-02T03:04:05.5+02:00\"", "1704164645678"]),
+        ("d", "date", &["\"2024-02-29\"", "0"]),
+        ("u", "uuid", &["\"6e5b6f2c-0f0c-4c6e-8b0a-0a4b1f1f2f3f\""]),
+        ("a", "integer[]", &["[1, null]", "\"{4}\"", "[]"]),
+        ("m", "mood", &["\"so so\"", "\"happy\""]),
+        ("x", "bytea", &["\"raw\"", "\"\""]),
+    ];
+    let server = server();
+    let columns: Vec<_> = VALUES.iter().map(|(name, of, _)| format!("{name} {of}")).collect();
+    server.psql(&format!(
+        "CREATE TYPE mood AS ENUM ('so so', 'happy');
+         CREATE TABLE together (id bigint, {0}); CREATE TABLE alone (id bigint, {0})",
+        columns.join(", ")
+    ));
+    let mut state = 1_u64;
+    let mut pick = |n: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % n
+    };
+    let mut row = |id: usize| {
+        let mut pairs = vec![format!("\"id\": {id}")];
+        for (name, _, values) in VALUES {
+            match pick(4) {
+                0 => {}
+                1 => pairs.push(format!("\"{name}\": null")),
+                _ => pairs.push(format!("\"{name}\": {}", values[pick(values.len())])),
+            }
+        }
+        format!("{{{}}}", pairs.join(", "))
+    };
+    let rows: Vec<_> = (0..300).map(&mut row).collect();
+    let mut sink = open(&options(&server, "together")).await.unwrap();
+    deliver(&mut sink, batch(rows.iter().cloned())).await.unwrap();
+    let mut sink = open(&options(&server, "alone")).await.unwrap();
+    for row in &rows {
+        deliver(&mut sink, batch([row.clone()])).await.unwrap();
+    }
+    assert_eq!(server.psql("SELECT count(*), count(DISTINCT id) FROM together"), "300|300");
+    let missing = |left: &str, right: &str| {
+        server.psql(&format!("SELECT {left}::text FROM {left} EXCEPT ALL SELECT {right}::text FROM {right}"))
+    };
+    assert_eq!(missing("together", "alone"), "");
+    assert_eq!(missing("alone", "together"), "");
+    let full = VALUES.map(|(name, ..)| format!("count({name}) > 100")).join(" AND ");
+    assert_eq!(server.psql(&format!("SELECT {full} FROM together")), "t");
+}
+
 #[tokio::test]
 #[ignore = "needs postgresql"]
 async fn times_from_text_and_numbers() {
