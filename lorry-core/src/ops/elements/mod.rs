@@ -131,6 +131,10 @@ impl<I, Op: Operator<I, Vec<Message>>> Operator<I, Message> for Gathered<Op> {
         self.0.held()
     }
 
+    fn dropped(&self) -> Option<u64> {
+        self.0.dropped()
+    }
+
     fn holds(&self) -> Holds {
         self.0.holds()
     }
