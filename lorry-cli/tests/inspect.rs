@@ -55,7 +55,8 @@ fn another_name_says_whose_it_is() {
     let dir = Dir::new();
     let list = dir.run(&["inspect"]).exits(0).out;
     for (alias, name) in [("accumulate", "scan"), ("union", "funnel")] {
-        let of = |line: &str| line.split_whitespace().next() == Some(alias) && line.contains(&format!("alias of {name}: "));
+        let of =
+            |line: &str| line.split_whitespace().next() == Some(alias) && line.contains(&format!("alias of {name}: "));
         assert!(list.lines().any(of), "{list}");
         assert!(dir.run(&["inspect", alias]).exits(0).out.contains(&format!("alias of {name}: ")));
         let json: Json = serde_json::from_str(&dir.run(&["inspect", alias, "--json"]).exits(0).out).unwrap();

@@ -114,9 +114,19 @@ fn no_operator_holds_more_than_it_says() {
     check("aggregate each 5", AggregateEach::new(Every::items(5), count()), 4, own);
     check("aggregate each second", AggregateEach::new(Every::interval(SECOND).max_items(7), count()), 7, own);
     check("aggregate whole", AggregateEach::new(Every::whole().max_items(300), count()), 300, own);
-    check("aggregate batches by", AggregateBatches::new(Over::all(), count().by(|n: &usize| *n).max_groups(1)), 0, |n| vec![n; 1]);
+    check(
+        "aggregate batches by",
+        AggregateBatches::new(Over::all(), count().by(|n: &usize| *n).max_groups(1)),
+        0,
+        |n| vec![n; 1],
+    );
     check("map", Map(own), 0, own);
-    check("try_map", TryMap(|n| if n % 5 == 0 { Err(Error::data(ErrorKind::Other, "", "five")) } else { Ok(n) }), 0, own);
+    check(
+        "try_map",
+        TryMap(|n| if n % 5 == 0 { Err(Error::data(ErrorKind::Other, "", "five")) } else { Ok(n) }),
+        0,
+        own,
+    );
     check("filter", Filter(|n: &usize| n % 2 == 0), 0, own);
     check("flat_map", FlatMap(|n| vec![n; n % 3]), 0, own);
     check("union", Union, 0, numbered);
@@ -124,7 +134,9 @@ fn no_operator_holds_more_than_it_says() {
     check("sliding_window of one", SlidingWindow::new(1), 0, own);
     check("combine_latest with one", CombineLatest::new().emit_on(EmitOn::Left), 2, either);
     check("combine_latest with one of several", CombineLatestAll::new(2).emit_on([1]), 2, numbered);
-    check("zip_latest", ZipLatest::new().waiting(3), 4, |n| if n < 30 || n % 3 > 0 { Either::Left(n) } else { Either::Right(n) });
+    check("zip_latest", ZipLatest::new().waiting(3), 4, |n| {
+        if n < 30 || n % 3 > 0 { Either::Left(n) } else { Either::Right(n) }
+    });
     check("partition_unique of the last", PartitionUnique::new(5, third).keep(Keep::Last), 4, own);
     check("queue", Queue::new(7, Leaky::No), 7, own);
     check("queue that drops the newest", Queue::new(7, Leaky::Upstream), 7, own);

@@ -1,6 +1,8 @@
 //! `partition_by`: the same work in several tasks, in order for each key.
 
-use crate::flow::{AnyNode, Crossing, Downstream, Ending, Holds, Info, Item, Meter, Node, Status, Turn, Wiring, already_used};
+use crate::flow::{
+    AnyNode, Crossing, Downstream, Ending, Holds, Info, Item, Meter, Node, Status, Turn, Wiring, already_used,
+};
 use crate::registry::Role;
 use crate::relay::{Outlet, Queue};
 use crate::sync::lock;
