@@ -106,6 +106,12 @@ pub trait Operator<I, O = I>: Send {
         None
     }
 
+    /// How many of the items that it takes one that it gives out may stand for: of a batch its size. What an operator below holds back is
+    /// so many times as much.
+    fn gathers(&self) -> usize {
+        1
+    }
+
     /// How many items it may hold back at most. Where the source's peer bounds what may stay unacknowledged, more is refused.
     fn holds(&self) -> Holds {
         Holds::Nothing
@@ -164,6 +170,10 @@ impl<I, O> Operator<I, O> for Box<dyn Operator<I, O>> {
 
     fn dropped(&self) -> Option<u64> {
         (**self).dropped()
+    }
+
+    fn gathers(&self) -> usize {
+        (**self).gathers()
     }
 
     fn remembers(&self) -> bool {

@@ -107,6 +107,10 @@ where
         Some(self.held)
     }
 
+    fn gathers(&self) -> usize {
+        self.size
+    }
+
     fn holds(&self) -> Holds {
         let items = (self.size - 1).saturating_mul(self.max_keys);
         match (items, self.timeout) {

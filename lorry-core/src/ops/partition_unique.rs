@@ -122,6 +122,10 @@ where
         Some(self.distinct.len())
     }
 
+    fn gathers(&self) -> usize {
+        self.size
+    }
+
     fn holds(&self) -> Holds {
         match (self.size - 1, self.timeout) {
             (0, _) => Holds::Nothing,

@@ -151,6 +151,10 @@ where
         self.op.dropped()
     }
 
+    fn gathers(&self) -> usize {
+        self.op.gathers()
+    }
+
     fn holds(&self) -> Holds {
         self.op.holds()
     }
@@ -236,6 +240,10 @@ impl<I, Op: Operator<I, Vec<Message>>> Operator<I, Message> for Gathered<Op> {
 
     fn dropped(&self) -> Option<u64> {
         self.0.dropped()
+    }
+
+    fn gathers(&self) -> usize {
+        self.0.gathers()
     }
 
     fn holds(&self) -> Holds {
