@@ -111,6 +111,27 @@ fn windows_and_aggregates() {
 }
 
 #[test]
+fn a_join_that_can_never_move_ends_the_program() {
+    let dir = Dir::new();
+    let text = "zip name=z ! stdoutsink  stdinsrc ! tee name=t ! z.  t. ! filter expr=false ! z.";
+    for lines in [13, 20_000] {
+        // The end of the input comes after what is in it.
+        let mut run = dir.start(&["launch", text]);
+        run.write(&"1\n".repeat(lines));
+        if lines < 100 {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        run.end().exits(1).says("zip0 holds 10 messages");
+    }
+}
+
+#[test]
+fn a_name_cannot_be_empty() {
+    let ran = Dir::new().run(&["launch", "testsrc ! identity name=\"\" ! nullsink"]).exits(2).says("cannot be empty");
+    assert!(ran.err.contains('^'), "{ran:?}");
+}
+
+#[test]
 fn a_graph_in_fbp_notation() {
     let dir = Dir::new();
     let file = dir.write(
