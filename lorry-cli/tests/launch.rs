@@ -121,7 +121,7 @@ fn a_join_that_can_never_move_ends_the_program() {
         if lines < 100 {
             std::thread::sleep(std::time::Duration::from_millis(200));
         }
-        run.end().exits(1).says("zip0 holds 10 messages");
+        run.end().exits(1).says("z holds 10 messages");
     }
 }
 

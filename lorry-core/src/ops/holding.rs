@@ -123,11 +123,11 @@ fn no_operator_holds_more_than_it_says() {
     check("map", Map(own), 0, own);
     check(
         "try_map",
-        TryMap(|n| if n % 5 == 0 { Err(Error::data(ErrorKind::Other, "", "five")) } else { Ok(n) }),
+        TryMap(|n: usize| if n.is_multiple_of(5) { Err(Error::data(ErrorKind::Other, "", "five")) } else { Ok(n) }),
         0,
         own,
     );
-    check("filter", Filter(|n: &usize| n % 2 == 0), 0, own);
+    check("filter", Filter(|n: &usize| n.is_multiple_of(2)), 0, own);
     check("flat_map", FlatMap(|n| vec![n; n % 3]), 0, own);
     check("union", Union, 0, numbered);
     check("sliding_window that never fills", SlidingWindow::new(1_000).full_only(), 999, own);

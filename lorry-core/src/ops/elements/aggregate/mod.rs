@@ -262,7 +262,9 @@ fn functions(options: &AggregateOptions) -> Result<(Arc<[String]>, Vec<Function>
 
 fn ewm(options: &AggregateOptions) -> Result<Option<EwMean>> {
     type Made = fn(f64) -> EwMean;
-    let ways: [(&str, Option<f64>, Made, fn(f64) -> bool, &str); 4] = [
+    type Fits = fn(f64) -> bool;
+    type Way = (&'static str, Option<f64>, Made, Fits, &'static str);
+    let ways: [Way; 4] = [
         ("alpha", options.alpha, EwMean::alpha, |x| x > 0.0 && x <= 1.0, "more than 0, and at most 1"),
         ("span", options.span, EwMean::span, |x| x >= 1.0, "at least 1"),
         ("com", options.com, EwMean::com, |x| x >= 0.0, "at least 0"),
