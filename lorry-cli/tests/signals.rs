@@ -106,17 +106,11 @@ const ENDLESS: &str = "last((.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.
 fn an_expression_that_never_ends_does_not_keep_the_process() {
     let dir = Dir::new();
     let text = format!("stdinsrc ! filter expr='{ENDLESS}' ! stdoutsink");
-    // One signal, and the time for draining is up; or two.
-    for signals in [1, 2] {
-        let mut run = dir.start(&["launch", "-v", &text, "--drain-timeout", "1s"]);
-        run.write("1\n");
-        std::thread::sleep(std::time::Duration::from_millis(500));
-        let began = std::time::Instant::now();
-        for _ in 0..signals {
-            run.signal("INT");
-            std::thread::sleep(std::time::Duration::from_millis(200));
-        }
-        run.wait().exits(if signals == 1 { 1 } else { 130 });
-        assert!(began.elapsed().as_secs() < 10, "{signals}: took {:?}", began.elapsed());
-    }
+    let mut run = dir.start(&["launch", "-v", &text, "--drain-timeout", "1s"]);
+    run.write("1\n");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    run.signal("INT");
+    let began = std::time::Instant::now();
+    run.wait().exits(1).says("drain time-out");
+    assert!(began.elapsed().as_secs() < 15, "took {:?}", began.elapsed());
 }
