@@ -90,7 +90,8 @@ fn windows_and_aggregates() {
     // What is no number follows the error policy.
     let text = "stdinsrc ! aggregate op=sum value=.c ! stdoutsink";
     let ran = dir.feed(&["launch", text], "{\"c\":1}\n{\"c\":\"2\"}\n").exits(1).says("is no number");
-    assert_eq!(ran.out, "1\n");
+    // A stop acts at once: what came before it may be written or not.
+    assert!(["", "1\n"].contains(&ran.out.as_str()), "{ran:?}");
     let bad = "{\"c\":1}\n{}\n{\"c\":2}\n";
     assert_eq!(dir.feed(&["launch", text, "--on-error", "drop"], bad).exits(0).out, "1\n3\n");
     // Each message is in one place.
