@@ -1,7 +1,8 @@
 //! Runs a relay to its end: signals, status line, report.
 
 use crate::args::{IdentityFlags, Policy, RelayFlags, Require};
-use crate::exit::{Failure, LEFT, Outcome};
+use crate::exit::{FAILED, Failure, LEFT, Outcome};
+use crate::output;
 use crate::report::{self, Destination};
 use crate::signals::Signals;
 use crate::state;
@@ -11,6 +12,7 @@ use lorry::relay::{Guarantee, OnError, Stopper};
 use lorry::{Error, Relay, Result};
 use std::convert::Infallible;
 use std::future::Future;
+use std::time::Duration;
 use tokio::runtime::Runtime;
 
 /// Gives the relay what the flags say.
@@ -87,10 +89,25 @@ fn run(host: Host, relay: Relay, report: Option<Destination>, terminal: &Termina
     report::judge(&summary).and(written)
 }
 
+/// How long after the drain time-out a relay may take to end.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Ends the process in so long, whatever the runtime does meanwhile: an expression that never ends holds its threads.
+fn leave_after(limit: Duration) {
+    std::thread::spawn(move || {
+        std::thread::sleep(limit);
+        output::stderr(
+            "error: the relay did not end within the drain time-out; an expression or a template may never end",
+        );
+        std::process::exit(i32::from(FAILED))
+    });
+}
+
 /// The first signal drains the relay, the second ends the process.
 pub(crate) async fn obey(signals: &mut Signals, stopper: &Stopper, terminal: &Terminal) -> Infallible {
     signals.next().await;
     tracing::info!("stopping: what was accepted is delivered first; Ctrl-C again leaves at once");
+    leave_after(stopper.limit().saturating_add(GRACE));
     stopper.stop();
     signals.again().await;
     terminal.clear();

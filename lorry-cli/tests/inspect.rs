@@ -51,6 +51,21 @@ fn an_element_and_a_scheme_show_options() {
 }
 
 #[test]
+fn another_name_says_whose_it_is() {
+    let dir = Dir::new();
+    let list = dir.run(&["inspect"]).exits(0).out;
+    for (alias, name) in [("accumulate", "scan"), ("union", "funnel")] {
+        let of =
+            |line: &str| line.split_whitespace().next() == Some(alias) && line.contains(&format!("alias of {name}: "));
+        assert!(list.lines().any(of), "{list}");
+        assert!(dir.run(&["inspect", alias]).exits(0).out.contains(&format!("alias of {name}: ")));
+        let json: Json = serde_json::from_str(&dir.run(&["inspect", alias, "--json"]).exits(0).out).unwrap();
+        assert_eq!(json[0]["alias_of"].as_str(), Some(name));
+        assert!(!dir.run(&["inspect", name]).exits(0).out.contains("alias"));
+    }
+}
+
+#[test]
 fn an_unknown_name_is_refused_with_the_near_one() {
     let dir = Dir::new();
     dir.run(&["inspect", "nosuch"]).refused("nosuch");

@@ -72,6 +72,67 @@ fn a_graph_branches_and_joins() {
 }
 
 #[test]
+fn windows_and_aggregates() {
+    let dir = Dir::new();
+    let readings = "{\"d\":\"x\",\"t\":0,\"c\":20}\n{\"d\":\"y\",\"t\":5,\"c\":1.5}\n{\"d\":\"x\",\"t\":9,\"c\":22}\n{\"d\":\"x\",\"t\":10,\"c\":30}\n";
+    let runs = |text: &str, says: &str| {
+        let text = format!("stdinsrc ! {text} ! stdoutsink");
+        assert_eq!(dir.feed(&["launch", &text], readings).exits(0).out, says, "{text}");
+    };
+    let by = "{\"d\":\"x\",\"mean\":21.0}\n{\"d\":\"y\",\"mean\":1.5}\n{\"d\":\"x\",\"mean\":30.0}\n";
+    runs("aggregate op=mean value=.c by=.d interval=10s time=.t", by);
+    runs("aggregate op=count,max value=c emit=window", "{\"count\":4,\"max\":30}\n");
+    runs("aggregate op=sum value=c", "20\n21.5\n43.5\n73.5\n");
+    runs("tumbling-window interval=10s time=.t ! map expr=length", "3\n1\n");
+    runs("session-window gap=4s time=.t key=d ! map expr='map(.c)'", "[20]\n[1.5]\n[22,30]\n");
+    runs("partition-unique n=2 key=d keep=last ! map expr='map(.c)'", "[20,1.5]\n[30]\n");
+    runs("timed-window-unique interval=1h key=d ! map expr='map(.c)'", "[20,1.5]\n");
+    // What is no number follows the error policy.
+    let text = "stdinsrc ! aggregate op=sum value=.c ! stdoutsink";
+    let ran = dir.feed(&["launch", text], "{\"c\":1}\n{\"c\":\"2\"}\n").exits(1).says("is no number");
+    // A stop acts at once: what came before it may be written or not.
+    assert!(["", "1\n"].contains(&ran.out.as_str()), "{ran:?}");
+    let bad = "{\"c\":1}\n{}\n{\"c\":2}\n";
+    assert_eq!(dir.feed(&["launch", text, "--on-error", "drop"], bad).exits(0).out, "1\n3\n");
+    // Each message is in one place.
+    let text = "stdinsrc ! aggregate name=a op=sum value=.c n=2 ! stdoutsink";
+    let ran = dir.feed(&["launch", text, "--on-error", "drop", "--report", "-"], bad).exits(0);
+    let report: serde_json::Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
+    assert_eq!(report["nodes"]["a"], serde_json::json!({ "taken": 3, "given": 1, "dropped": 1, "held": 0 }));
+    for (text, says) in [
+        ("testsrc ! aggregate op=men ! nullsink", "did you mean \"mean\""),
+        ("testsrc ! aggregate ! nullsink", "needs op="),
+        ("testsrc ! aggregate op=sum n=0 ! nullsink", "at least 1"),
+        ("testsrc ! session-window gap=-5s ! nullsink", "no duration"),
+        ("mqttsrc location=mqtt://localhost/a?qos=1 ! tumbling-window interval=1m ! nullsink", "give it a time limit"),
+    ] {
+        let ran = dir.run(&["launch", text]).exits(2).says(says);
+        assert!(text.contains("mqtt") || ran.err.contains('^'), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_join_that_can_never_move_ends_the_program() {
+    let dir = Dir::new();
+    let text = "zip name=z ! stdoutsink  stdinsrc ! tee name=t ! z.  t. ! filter expr=false ! z.";
+    for lines in [13, 20_000] {
+        // The end of the input comes after what is in it.
+        let mut run = dir.start(&["launch", text]);
+        run.write(&"1\n".repeat(lines));
+        if lines < 100 {
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
+        run.end().exits(1).says("z holds 10 messages");
+    }
+}
+
+#[test]
+fn a_name_cannot_be_empty() {
+    let ran = Dir::new().run(&["launch", "testsrc ! identity name=\"\" ! nullsink"]).exits(2).says("cannot be empty");
+    assert!(ran.err.contains('^'), "{ran:?}");
+}
+
+#[test]
 fn a_graph_in_fbp_notation() {
     let dir = Dir::new();
     let file = dir.write(

@@ -98,3 +98,19 @@ fn a_signal_right_at_the_start_is_obeyed() {
         }
     }
 }
+
+/// jq that goes on without a step that could be counted.
+const ENDLESS: &str = "last((.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.)|(.,.))";
+
+#[test]
+fn an_expression_that_never_ends_does_not_keep_the_process() {
+    let dir = Dir::new();
+    let text = format!("stdinsrc ! filter expr='{ENDLESS}' ! stdoutsink");
+    let mut run = dir.start(&["launch", "-v", &text, "--drain-timeout", "1s"]);
+    run.write("1\n");
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    run.signal("INT");
+    let began = std::time::Instant::now();
+    run.wait().exits(1).says("drain time-out");
+    assert!(began.elapsed().as_secs() < 15, "took {:?}", began.elapsed());
+}

@@ -47,7 +47,7 @@ fn list(registry: &Registry) -> String {
         let rows: Vec<_> = registry
             .elements()
             .filter(|spec| spec.role() == role)
-            .map(|spec| [spec.name().to_owned(), spec.scheme_names().join(" "), spec.about_text().to_owned()])
+            .map(|spec| [spec.name().to_owned(), spec.scheme_names().join(" "), about_line(spec)])
             .collect();
         if !rows.is_empty() {
             let _ = writeln!(text, "{title}");
@@ -59,8 +59,15 @@ fn list(registry: &Registry) -> String {
     text
 }
 
+fn about_line(spec: &ElementSpec) -> String {
+    match spec.alias() {
+        Some(other) => format!("alias of {other}: {}", spec.about_text()),
+        None => spec.about_text().to_owned(),
+    }
+}
+
 fn page(spec: &ElementSpec) -> String {
-    let mut text = format!("{} ({}): {}\n", spec.name(), spec.role(), spec.about_text());
+    let mut text = format!("{} ({}): {}\n", spec.name(), spec.role(), about_line(spec));
     if !spec.scheme_names().is_empty() {
         let _ = writeln!(text, "Schemes: {}", spec.scheme_names().join(", "));
     }
@@ -90,6 +97,7 @@ fn describe(spec: &ElementSpec) -> Json {
         "role": spec.role(),
         "schemes": spec.scheme_names(),
         "about": spec.about_text(),
+        "alias_of": spec.alias(),
         "guarantee": guarantee(spec),
         "options": spec.option_specs(),
     })

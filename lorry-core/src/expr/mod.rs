@@ -5,9 +5,15 @@
 //! comments and deep nesting are refused on the way in; on the way out `nan` is written as `null` and an infinity as the largest
 //! number, as jq has it.
 //!
+//! An expression is evaluated in the task that drives the graph, so it must come to an end (`limits.rs`): for one message it may take a
+//! million steps (turns of `reduce`, `foreach`, `range`, `recurse`, `until`, `while`, `repeat`; calls of functions that it defines),
+//! and make values that nest 256 deep and have 256 MiB. With more the message is rejected. What multiplies without a loop, `(.,.)|(.,.)|…`,
+//! is not counted.
+//!
 //! Most filters that people write are comparisons of fields: those go around the interpreter (`native.rs`).
 
 mod input;
+mod limits;
 mod native;
 mod output;
 mod program;
@@ -103,8 +109,8 @@ impl Expr {
                 return Err(format!("more than {MOST_OUTPUTS} outputs"));
             }
             let tombstone = message.payload.is_none() && matches!(value, Val::Null);
-            let payload = if tombstone { None } else { Some(output::write(&value)?) };
-            room = room.checked_sub(payload.as_ref().map_or(0, Bytes::len)).ok_or("more than 256 MiB of output")?;
+            let payload = if tombstone { None } else { Some(output::write(&value, room)?) };
+            room -= payload.as_ref().map_or(0, Bytes::len);
             payloads.push(payload);
             Ok(ControlFlow::Continue(()))
         })?;

@@ -8,13 +8,19 @@ use std::io::Write as _;
 
 /// Writes a value. Not by jaq's `Display`, which replaces bytes it cannot show, nor by its writer, which writes `NaN`, byte strings and
 /// keys that are no strings: the next in line expects JSON.
-pub(super) fn write(value: &Val) -> Result<Bytes, String> {
+pub(super) fn write(value: &Val, room: usize) -> Result<Bytes, String> {
     let mut out = Vec::with_capacity(64);
-    value_into(&mut out, value, 0)?;
-    Ok(out.into())
+    value_into(&mut out, value, 0, room)?;
+    // The last value within may have gone beyond.
+    if out.len() > room { Err(TOO_MUCH.to_owned()) } else { Ok(out.into()) }
 }
 
-fn value_into(out: &mut Vec<u8>, value: &Val, depth: usize) -> Result<(), String> {
+const TOO_MUCH: &str = "more than 256 MiB of output";
+
+fn value_into(out: &mut Vec<u8>, value: &Val, depth: usize, room: usize) -> Result<(), String> {
+    if out.len() > room {
+        return Err(TOO_MUCH.to_owned());
+    }
     if depth > DEEPEST {
         return Err(format!("the output nests deeper than {DEEPEST}"));
     }
@@ -31,7 +37,7 @@ fn value_into(out: &mut Vec<u8>, value: &Val, depth: usize) -> Result<(), String
                 if i > 0 {
                     out.push(b',');
                 }
-                value_into(out, value, depth + 1)?;
+                value_into(out, value, depth + 1, room)?;
             }
             out.push(b']');
         }
@@ -46,7 +52,7 @@ fn value_into(out: &mut Vec<u8>, value: &Val, depth: usize) -> Result<(), String
                 };
                 string_into(out, key)?;
                 out.push(b':');
-                value_into(out, value, depth + 1)?;
+                value_into(out, value, depth + 1, room)?;
             }
             out.push(b'}');
         }

@@ -1,14 +1,15 @@
 //! Compiling and running by jaq.
 
 use super::input;
+use super::limits::{self, Limits};
 use super::native::Native;
 use super::recursion::{self, Fault};
 use crate::{Error, Message, Result, did_you_mean};
 use jaq_core::compile::Undefined;
-use jaq_core::data::JustLut;
+use jaq_core::data::HasLut;
 use jaq_core::load::{self, Arena, File, Loader, parse::Def};
 use jaq_core::native::{Fun, bome, run, v};
-use jaq_core::{Compiler, Ctx, Filter, RunPtr, Vars};
+use jaq_core::{Compiler, Ctx, DataT, Filter, Lut, RunPtr, Vars};
 use jaq_json::Val;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,11 +43,35 @@ const REMOVED: [&str; 11] = [
     "inputs",
 ];
 
-type Data = JustLut<Val>;
+/// The name under which the expression stands in the library, where the limits can be put into it.
+const OWN_NAME: &str = "lorry_expression";
+
+/// What kinds of values and data jaq works with.
+pub(super) struct Kinds;
+
+impl DataT for Kinds {
+    type V<'a> = Val;
+    type Data<'a> = Data<'a>;
+}
+
+/// What functions of the library see of an evaluation.
+#[derive(Clone, Copy)]
+pub(super) struct Data<'a> {
+    lut: &'a Lut<Kinds>,
+    pub(super) limits: &'a Limits,
+}
+
+impl<'a> HasLut<'a, Kinds> for Data<'a> {
+    fn lut(&self) -> &'a Lut<Kinds> {
+        self.lut
+    }
+}
 
 /// A compiled expression.
 pub(super) struct Program {
-    filter: Filter<Data>,
+    filter: Filter<Kinds>,
+    /// In how many places it makes values.
+    weight: usize,
     /// Which of the variables it mentions: the others are not made.
     mentioned: [bool; VARIABLES.len()],
     /// The way around the interpreter, for comparisons of fields.
@@ -79,7 +104,9 @@ impl Program {
         let payload = input::payload(message)?;
         let variables = VARIABLES.iter().zip(self.mentioned);
         let variables = variables.map(|((_, make), mentioned)| if mentioned { make(message) } else { Val::Null });
-        let context = Ctx::<Data>::new(&self.filter.lut, Vars::new(variables));
+        let limits = Limits::new(self.weight);
+        let data = Data { lut: &self.filter.lut, limits: &limits };
+        let context = Ctx::<Kinds>::new(data, Vars::new(variables));
         // The interpreter has a few assertions of its own. What trips one is this message's fault; the relay goes on.
         let evaluate = || {
             for output in self.filter.id.run((context, payload)) {
@@ -113,7 +140,8 @@ fn compile(text: &str) -> Result<Program> {
         _ => " at the end".to_owned(),
     };
     let arena = Arena::default();
-    let modules = Loader::new(definitions()).load(&arena, File { code: text, path: () }).map_err(|errors| {
+    // For its errors, which say where.
+    Loader::new(definitions()).load(&arena, File { code: text, path: () }).map_err(|errors| {
         let first = errors.into_iter().next().map(|(_, error)| error);
         wrong(match first {
             Some(load::Error::Lex(errors)) => match errors.into_iter().next() {
@@ -129,14 +157,23 @@ fn compile(text: &str) -> Result<Program> {
             None => "syntax error".to_owned(),
         })
     })?;
-    let term = load::parse(text, |parser| parser.term());
-    if let Some(fault) = term.as_ref().and_then(|term| recursion::check(term, DEEPEST)) {
+    // Not so with a module header, which an expression has no use for.
+    let mut term =
+        load::parse(text, |parser| parser.term()).ok_or_else(|| wrong("expected an expression".to_owned()))?;
+    if let Some(fault) = recursion::check(&term, OWN_NAME, DEEPEST) {
         return Err(match fault {
             Fault::Deep => wrong(format!("it nests deeper than {DEEPEST}")),
             Fault::Recursive(name) => wrong(format!("{name} calls itself"))
                 .hint("write it with recurse, until, while, reduce or walk; endless recursion would end the process"),
         });
     }
+    let native = Native::of(&term);
+    let weight = 1 + limits::into(&mut term);
+    let own = Def { name: OWN_NAME, args: Vec::new(), body: term };
+    let library = definitions().map(limits::into_definition);
+    let library = std::iter::once(limits::range()).chain(library).chain([own]);
+    let modules = Loader::new(library).load(&arena, File { code: OWN_NAME, path: () });
+    let modules = modules.map_err(|_| wrong("it does not compile".to_owned()))?;
     let compiler = Compiler::default().with_funs(functions()).with_global_vars(VARIABLES.map(|(name, _)| name));
     let filter = compiler.compile(modules).map_err(|errors| {
         let first = errors.into_iter().next().and_then(|(_, errors)| errors.into_iter().next());
@@ -145,6 +182,7 @@ fn compile(text: &str) -> Result<Program> {
             Undefined::Filter(arity) => {
                 let error = wrong(format!("no function {name}/{arity}{}", at(name)));
                 let known = definitions().map(|def| def.name).chain(functions().map(|(name, ..)| name));
+                let known = known.filter(|name| !name.starts_with('!')).chain(["range"]);
                 match did_you_mean(name, known) {
                     Some(near) if near == name => error.hint("it takes another number of arguments"),
                     Some(near) => error.hint(format!("did you mean {near}?")),
@@ -156,8 +194,7 @@ fn compile(text: &str) -> Result<Program> {
             other => wrong(format!("no {} {name}", other.as_str())),
         }
     })?;
-    let native = term.as_ref().and_then(Native::of);
-    Ok(Program { filter, mentioned: VARIABLES.map(|(name, _)| text.contains(name)), native })
+    Ok(Program { filter, weight, mentioned: VARIABLES.map(|(name, _)| text.contains(name)), native })
 }
 
 fn definitions() -> impl Iterator<Item = Def<&'static str>> {
@@ -165,10 +202,13 @@ fn definitions() -> impl Iterator<Item = Def<&'static str>> {
     all.filter(|def| !REMOVED.contains(&def.name))
 }
 
-fn functions() -> impl Iterator<Item = Fun<Data>> {
+fn functions() -> impl Iterator<Item = Fun<Kinds>> {
     let all = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());
-    let own: (_, _, RunPtr<Data>) = ("fromjson", v(0), |cv| bome(from_json(cv.1)));
-    all.filter(|(name, ..)| !REMOVED.contains(name) && *name != "fromjson").chain([run::<Data>(own)])
+    let own: (_, _, RunPtr<Kinds>) = ("fromjson", v(0), |cv| bome(from_json(cv.1)));
+    all.filter(|(name, ..)| !REMOVED.contains(name) && *name != "fromjson")
+        .map(limits::renamed)
+        .chain([run::<Kinds>(own)])
+        .chain(limits::functions())
 }
 
 /// Strict, and bounded in depth, as the payload itself: a string in a payload is as little to be trusted.

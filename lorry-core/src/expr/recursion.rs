@@ -16,9 +16,10 @@ pub(super) enum Fault {
     Deep,
 }
 
-/// The first fault found.
-pub(super) fn check(term: &Term<&str>, deepest: usize) -> Option<Fault> {
-    Walk { deepest, scope: Vec::new() }.term(term, 0).err()
+/// The first fault found. `own` is the name that the expression itself goes by.
+pub(super) fn check(term: &Term<&str>, own: &str, deepest: usize) -> Option<Fault> {
+    let own = Name { name: own, arity: 0, open: true };
+    Walk { deepest, scope: vec![own] }.term(term, 0).err()
 }
 
 struct Walk<'t> {

@@ -29,6 +29,8 @@ pub(crate) use describe::sorted;
 pub(crate) use downstream::{Downstream, Ending, Status, Turn, earliest};
 pub(crate) use node::{AnyNode, Info, Meter, Node, already_used};
 pub(crate) use regions::{Crossing, regions};
+#[cfg(test)]
+pub(crate) use stage::Stage;
 pub(crate) use stream::{BatchingOverride, SinkEnd};
 pub(crate) use wiring::Wiring;
 

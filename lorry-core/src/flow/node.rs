@@ -77,6 +77,8 @@ pub(crate) struct Info {
     /// What the user called it.
     pub(crate) name: Mutex<Option<Arc<str>>>,
     pub(crate) holds: Holds,
+    /// See [`Operator::gathers`](super::Operator::gathers).
+    pub(crate) gathers: usize,
     /// How it is set, as it may be shown.
     pub(crate) settings: Mutex<Vec<(String, String)>>,
     /// See [`Operator::remembers`](super::Operator::remembers).
@@ -92,6 +94,7 @@ impl Info {
             kind,
             name: Mutex::default(),
             holds,
+            gathers: 1,
             settings: Mutex::default(),
             remembers: role == Role::Operator,
             crossing: Crossing::None,
@@ -100,7 +103,7 @@ impl Info {
     }
 
     pub(crate) fn of_operator<I, O>(kind: &'static str, op: &impl Operator<I, O>) -> Self {
-        Self { remembers: op.remembers(), ..Self::new(Role::Operator, kind, op.holds()) }
+        Self { remembers: op.remembers(), gathers: op.gathers().max(1), ..Self::new(Role::Operator, kind, op.holds()) }
     }
 }
 

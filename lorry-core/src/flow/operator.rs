@@ -99,6 +99,19 @@ pub trait Operator<I, O = I>: Send {
         (self.holds() == Holds::Nothing).then_some(0)
     }
 
+    /// How many of the items that it took have come to nothing so far: filtered, rejected, let go of before they were part of anything.
+    /// Only for an operator of which it cannot be told from what it gives out and holds: one that keeps what it has given out, or that
+    /// drops and gives out in one call.
+    fn dropped(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many of the items that it takes one that it gives out may stand for: of a batch its size. What an operator below holds back is
+    /// so many times as much.
+    fn gathers(&self) -> usize {
+        1
+    }
+
     /// How many items it may hold back at most. Where the source's peer bounds what may stay unacknowledged, more is refused.
     fn holds(&self) -> Holds {
         Holds::Nothing
@@ -153,6 +166,14 @@ impl<I, O> Operator<I, O> for Box<dyn Operator<I, O>> {
 
     fn held(&self) -> Option<usize> {
         (**self).held()
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        (**self).dropped()
+    }
+
+    fn gathers(&self) -> usize {
+        (**self).gathers()
     }
 
     fn remembers(&self) -> bool {

@@ -50,7 +50,7 @@ impl<I, O, Op: Operator<I, O>> Stage<I, O, Op> {
     fn publish(&self) {
         self.meter.publish(self.taken, self.given);
         if self.says {
-            self.meter.publish_rest(self.dropped, self.held());
+            self.meter.publish_rest(self.op.dropped().unwrap_or(self.dropped), self.held());
         }
     }
 
@@ -65,7 +65,7 @@ impl<I, O, Op: Operator<I, O>> Stage<I, O, Op> {
     }
 
     /// A turn, and the operator's room on this port.
-    pub(super) fn turn_port(&mut self, turn: &mut Turn<'_, '_>, port: usize) -> Status {
+    pub(crate) fn turn_port(&mut self, turn: &mut Turn<'_, '_>, port: usize) -> Status {
         let mut below = self.down.turn(turn);
         self.room = below.room;
         let before = self.given;

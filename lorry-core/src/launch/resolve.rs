@@ -48,6 +48,9 @@ impl Pipeline {
                 Item::Reference(_) | Item::Url(_) => continue,
             };
             let Some(property) = properties.iter().rev().find(|property| property.name == "name") else { continue };
+            if property.value.is_empty() {
+                return Err(Fault::new("a name cannot be empty", property.span.clone()));
+            }
             if !names.insert(property.value.clone()) {
                 let what = format!("two elements have the name {:?}", property.value);
                 return Err(Fault::new(what, property.span.clone()));

@@ -70,6 +70,10 @@ impl<T: Send> Operator<T, Vec<T>> for Batch<T> {
         Some(self.values.len())
     }
 
+    fn gathers(&self) -> usize {
+        self.size
+    }
+
     fn holds(&self) -> Holds {
         match (self.size - 1, self.timeout) {
             (0, _) => Holds::Nothing,

@@ -20,8 +20,8 @@ pub enum EmitOn {
 #[derive(Debug)]
 pub struct CombineLatest<A, B> {
     emit_on: EmitOn,
-    left: Option<Item<A>>,
-    right: Option<Item<B>>,
+    left: Newest<A>,
+    right: Newest<B>,
 }
 
 impl<A, B> Default for CombineLatest<A, B> {
@@ -33,7 +33,7 @@ impl<A, B> Default for CombineLatest<A, B> {
 impl<A, B> CombineLatest<A, B> {
     /// Gives out a pair with each new item of either stream.
     pub fn new() -> Self {
-        Self { emit_on: EmitOn::Both, left: None, right: None }
+        Self { emit_on: EmitOn::Both, left: Newest::NONE, right: Newest::NONE }
     }
 
     /// Which stream makes it give out a pair.
@@ -44,16 +44,44 @@ impl<A, B> CombineLatest<A, B> {
     }
 }
 
-/// Replaces the newest item; the one before has taken part in all that it ever will.
-pub(super) fn renew<T>(newest: &mut Option<Item<T>>, item: Item<T>) {
-    if let Some(before) = newest.replace(item) {
-        before.token.filtered();
+/// The newest item of an input.
+#[derive(Debug)]
+pub(super) struct Newest<T> {
+    item: Option<Item<T>>,
+    /// Whether it has been part of an output.
+    used: bool,
+    /// How many never were.
+    pub(super) unused: u64,
+}
+
+impl<T> Newest<T> {
+    pub(super) const NONE: Self = Self { item: None, used: false, unused: 0 };
+
+    /// Replaces it; the one before has taken part in all that it ever will.
+    pub(super) fn renew(&mut self, item: Item<T>) {
+        self.let_go();
+        self.item = Some(item);
+        self.used = false;
+    }
+
+    pub(super) fn let_go(&mut self) {
+        if let Some(item) = self.item.take() {
+            self.unused += u64::from(!self.used);
+            item.token.filtered();
+        }
+    }
+
+    pub(super) fn is_there(&self) -> bool {
+        self.item.is_some()
     }
 }
 
-pub(super) fn let_go<T>(newest: &mut Option<Item<T>>) {
-    if let Some(item) = newest.take() {
-        item.token.filtered();
+impl<T: Clone> Newest<T> {
+    /// Its value and a clone of its token, for an output.
+    pub(super) fn part(&mut self) -> Option<(T, Token)> {
+        let item = self.item.as_ref()?;
+        self.used = true;
+        Some((item.value.clone(), item.token.clone()))
     }
 }
 
@@ -61,24 +89,34 @@ impl<A: Clone + Send, B: Clone + Send> Operator<Either<A, B>, (A, B)> for Combin
     fn push(&mut self, item: Item<Either<A, B>>, out: &mut Output<'_, (A, B)>) {
         let came = match item.value {
             Either::Left(value) => {
-                renew(&mut self.left, Item { value, token: item.token });
+                self.left.renew(Item { value, token: item.token });
                 EmitOn::Left
             }
             Either::Right(value) => {
-                renew(&mut self.right, Item { value, token: item.token });
+                self.right.renew(Item { value, token: item.token });
                 EmitOn::Right
             }
         };
         if (self.emit_on == EmitOn::Both || self.emit_on == came)
-            && let (Some(a), Some(b)) = (&self.left, &self.right)
+            && self.left.is_there()
+            && self.right.is_there()
+            && let (Some((a, left)), Some((b, right))) = (self.left.part(), self.right.part())
         {
-            out.emit((a.value.clone(), b.value.clone()), Token::pair(a.token.clone(), b.token.clone()));
+            out.emit((a, b), Token::pair(left, right));
         }
     }
 
     fn finish(&mut self, _: &mut Output<'_, (A, B)>) {
-        let_go(&mut self.left);
-        let_go(&mut self.right);
+        self.left.let_go();
+        self.right.let_go();
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(usize::from(self.left.is_there()) + usize::from(self.right.is_there()))
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        Some(self.left.unused + self.right.unused)
     }
 
     fn holds(&self) -> Holds {

@@ -1,6 +1,6 @@
 //! `combine_latest` of any number of streams of one type.
 
-use super::combine_latest::{let_go, renew};
+use super::combine_latest::Newest;
 use crate::flow::{Holds, Item, Operator, Output};
 use crate::{Stream, Token};
 
@@ -8,7 +8,7 @@ use crate::{Stream, Token};
 /// token cloned into every output it takes part in, and let go of when another replaces it. Holds items until replaced.
 #[derive(Debug)]
 pub struct CombineLatestAll<T> {
-    newest: Vec<Option<Item<T>>>,
+    newest: Vec<Newest<T>>,
     /// The inputs that make it give something out; none named: all.
     emit_on: Vec<usize>,
 }
@@ -16,7 +16,7 @@ pub struct CombineLatestAll<T> {
 impl<T> CombineLatestAll<T> {
     /// Of so many streams.
     pub fn new(streams: usize) -> Self {
-        Self { newest: (0..streams).map(|_| None).collect(), emit_on: Vec::new() }
+        Self { newest: (0..streams).map(|_| Newest::NONE).collect(), emit_on: Vec::new() }
     }
 
     /// Which streams, by their number from 0, make it give out something. Default: all.
@@ -31,17 +31,24 @@ impl<T: Clone + Send> Operator<(usize, T), Vec<T>> for CombineLatestAll<T> {
     fn push(&mut self, item: Item<(usize, T)>, out: &mut Output<'_, Vec<T>>) {
         let (port, value) = item.value;
         if let Some(newest) = self.newest.get_mut(port) {
-            renew(newest, Item { value, token: item.token });
+            newest.renew(Item { value, token: item.token });
         }
-        if (self.emit_on.is_empty() || self.emit_on.contains(&port)) && self.newest.iter().all(Option::is_some) {
-            let newest = self.newest.iter().flatten();
-            let (values, tokens) = newest.map(|item| (item.value.clone(), item.token.clone())).unzip();
+        if (self.emit_on.is_empty() || self.emit_on.contains(&port)) && self.newest.iter().all(Newest::is_there) {
+            let (values, tokens) = self.newest.iter_mut().filter_map(Newest::part).unzip();
             out.emit(values, Token::join(tokens));
         }
     }
 
     fn finish(&mut self, _: &mut Output<'_, Vec<T>>) {
-        self.newest.iter_mut().for_each(let_go);
+        self.newest.iter_mut().for_each(Newest::let_go);
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.newest.iter().filter(|newest| newest.is_there()).count())
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        Some(self.newest.iter().map(|newest| newest.unused).sum())
     }
 
     fn holds(&self) -> Holds {

@@ -47,8 +47,8 @@ fn element(message: &Message, into: &mut Vec<u8>) {
     into.extend(serde_json::Value::from(String::from_utf8_lossy(bytes)).to_string().into_bytes());
 }
 
-/// Leaves what both say.
-fn agree(one: &mut Message, other: &Message) {
+/// Leaves what both say of a message beside its payload.
+pub(super) fn agree(one: &mut Message, other: &Message) {
     keep(&mut one.address, &other.address);
     keep(&mut one.key, &other.key);
     keep(&mut one.timestamp, &other.timestamp);

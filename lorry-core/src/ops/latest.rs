@@ -6,7 +6,10 @@ use crate::flow::{Holds, Item, Operator, Output};
 /// Keeps the newest item while there is no room below, in place of holding the stream back. Always ends with the newest. Token rule:
 /// passed on; an item that a newer one replaces counts as filtered. Holds one, until there is room below.
 #[derive(Debug)]
-pub struct Latest<T>(Option<Item<T>>);
+pub struct Latest<T> {
+    newest: Option<Item<T>>,
+    dropped: u64,
+}
 
 impl<T> Default for Latest<T> {
     fn default() -> Self {
@@ -17,13 +20,14 @@ impl<T> Default for Latest<T> {
 impl<T> Latest<T> {
     /// Holds nothing yet.
     pub fn new() -> Self {
-        Self(None)
+        Self { newest: None, dropped: 0 }
     }
 }
 
 impl<T: Send> Operator<T> for Latest<T> {
     fn push(&mut self, item: Item<T>, out: &mut Output<'_, T>) {
-        if let Some(older) = self.0.replace(item) {
+        if let Some(older) = self.newest.replace(item) {
+            self.dropped += 1;
             older.token.filtered();
         }
         self.tick(out);
@@ -31,20 +35,28 @@ impl<T: Send> Operator<T> for Latest<T> {
 
     fn tick(&mut self, out: &mut Output<'_, T>) {
         if out.room() > 0
-            && let Some(newest) = self.0.take()
+            && let Some(newest) = self.newest.take()
         {
             out.push(newest);
         }
     }
 
     fn finish(&mut self, out: &mut Output<'_, T>) {
-        if let Some(newest) = self.0.take() {
+        if let Some(newest) = self.newest.take() {
             out.push(newest);
         }
     }
 
     fn room(&self, _: usize, _: usize) -> usize {
         usize::MAX
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(usize::from(self.newest.is_some()))
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        Some(self.dropped)
     }
 
     fn holds(&self) -> Holds {

@@ -62,7 +62,8 @@ impl<T: Send + 'static> Stream<T> {
                 meter,
                 pending: VecDeque::new(),
                 flying: FuturesOrdered::new(),
-                counts: (0, 0),
+                given: 0,
+                dropped: 0,
             };
             let task = callers.run(wiring.control.clone());
             wiring.sinks.push(task.boxed());
@@ -81,7 +82,8 @@ struct Callers<T, O, F> {
     meter: Arc<Meter>,
     pending: VecDeque<Item<T>>,
     flying: FuturesOrdered<BoxFuture<'static, (Result<O>, Token)>>,
-    counts: (u64, u64),
+    given: u64,
+    dropped: u64,
 }
 
 impl<T, O, F, Fut> Callers<T, O, F>
@@ -118,20 +120,24 @@ where
         while self.flying.len() < self.most.min(self.results.room())
             && let Some(Item { value, token }) = self.pending.pop_front()
         {
-            self.counts.0 += 1;
             self.flying.push_back((self.f)(value).map(move |result| (result, token)).boxed());
         }
         self.running.store(self.flying.len(), Ordering::Release);
-        self.meter.publish(self.counts.0, self.counts.1);
+        let (taken, _) = self.calls.counts();
+        self.meter.publish(taken, self.given);
+        self.meter.publish_rest(self.dropped, taken - self.given - self.dropped);
     }
 
     fn land(&mut self, result: Result<O>, token: Token) {
         match result {
             Ok(value) => {
-                self.counts.1 += 1;
+                self.given += 1;
                 self.results.push_all(&mut vec![Item { value, token }]);
             }
-            Err(error) => token.reject(error),
+            Err(error) => {
+                self.dropped += 1;
+                token.reject(error);
+            }
         }
         self.calls.done(1);
     }

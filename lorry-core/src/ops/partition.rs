@@ -18,6 +18,7 @@ pub struct Partition<T, K, F> {
     key: F,
     /// In the order of their first items, and so of their deadlines.
     open: Ordered<K, Open<T>>,
+    held: usize,
 }
 
 struct Open<T> {
@@ -27,7 +28,8 @@ struct Open<T> {
 }
 
 impl<T> Open<T> {
-    fn give(self, out: &mut Output<'_, Vec<T>>) {
+    fn give(self, held: &mut usize, out: &mut Output<'_, Vec<T>>) {
+        *held -= self.values.len();
         out.emit(self.values, Token::join(self.tokens));
     }
 }
@@ -35,7 +37,7 @@ impl<T> Open<T> {
 impl<T, K: Hash + Eq + Clone, F> Partition<T, K, F> {
     /// Vectors of `size` items (at least 1; 0 counts as 1) with the same key.
     pub fn new(size: usize, key: F) -> Self {
-        Self { size: size.max(1), timeout: None, max_keys: 1_000, key, open: Ordered::default() }
+        Self { size: size.max(1), timeout: None, max_keys: 1_000, key, open: Ordered::default(), held: 0 }
     }
 
     /// A vector that is not full is given out this long after its first item came.
@@ -61,16 +63,17 @@ where
 {
     fn push(&mut self, item: Item<T>, out: &mut Output<'_, Vec<T>>) {
         let key = (self.key)(&item.value);
+        self.held += 1;
         let Some(batch) = self.open.get_mut(&key) else {
             if self.open.len() >= self.max_keys
                 && let Some(oldest) = self.open.pop_first()
             {
-                oldest.give(out);
+                oldest.give(&mut self.held, out);
             }
             let due = self.timeout.and_then(|timeout| out.now().checked_add(timeout));
             let batch = Open { values: vec![item.value], tokens: vec![item.token], due };
             match self.size {
-                1 => batch.give(out),
+                1 => batch.give(&mut self.held, out),
                 _ => drop(self.open.push(key, batch)),
             }
             return;
@@ -80,7 +83,7 @@ where
         if batch.values.len() >= self.size
             && let Some(full) = self.open.remove(&key)
         {
-            full.give(out);
+            full.give(&mut self.held, out);
         }
     }
 
@@ -92,12 +95,20 @@ where
         while self.open.first().and_then(|batch| batch.due).is_some_and(|due| due <= out.now())
             && let Some(batch) = self.open.pop_first()
         {
-            batch.give(out);
+            batch.give(&mut self.held, out);
         }
     }
 
     fn finish(&mut self, out: &mut Output<'_, Vec<T>>) {
-        self.open.take().into_iter().for_each(|batch| batch.give(out));
+        self.open.take().into_iter().for_each(|batch| batch.give(&mut self.held, out));
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.held)
+    }
+
+    fn gathers(&self) -> usize {
+        self.size
     }
 
     fn holds(&self) -> Holds {

@@ -1,6 +1,8 @@
 //! `partition_by`: the same work in several tasks, in order for each key.
 
-use crate::flow::{AnyNode, Crossing, Downstream, Ending, Holds, Info, Item, Node, Status, Turn, Wiring, already_used};
+use crate::flow::{
+    AnyNode, Crossing, Downstream, Ending, Holds, Info, Item, Meter, Node, Status, Turn, Wiring, already_used,
+};
 use crate::registry::Role;
 use crate::relay::{Outlet, Queue};
 use crate::sync::lock;
@@ -44,15 +46,17 @@ impl<T: Send + 'static> Stream<T> {
         });
         let lane = |number: usize| {
             let outlets = outlets.clone();
+            let mut info = Info::new(Role::Operator, "lane", Holds::Nothing);
+            info.crossing = Crossing::Into;
+            let meter = info.meter.clone();
             let attach = move |down, _: &Arc<str>, wiring: &mut Wiring| {
                 let queue = Arc::new(Queue::new(QUEUE));
+                count(&meter, &queue);
                 wiring.add_inner_root(queue.clone(), down);
                 // Several tasks: that one of them has nothing to do says nothing about the others.
                 wiring.control.add_load(Box::new(|| 1));
                 lock(&outlets).push((number, Outlet::new(queue)));
             };
-            let mut info = Info::new(Role::Operator, "lane", Holds::Nothing);
-            info.crossing = Crossing::Into;
             Stream::from_node(Node::new(info, vec![spread.clone() as Arc<dyn AnyNode>], Box::new(attach)))
         };
         let ends: Vec<_> = (0..lanes.max(1)).map(|number| build(lane(number)).node).collect();
@@ -62,8 +66,10 @@ impl<T: Send + 'static> Stream<T> {
         info.crossing = Crossing::OutOf;
         // Nothing; but the order of its items says nothing about their source's.
         info.remembers = true;
+        let meter = info.meter.clone();
         let attach = move |down, _: &Arc<str>, wiring: &mut Wiring| {
             let queue = Arc::new(Queue::new(QUEUE));
+            count(&meter, &queue);
             wiring.add_inner_root(queue.clone(), down);
             let open = Arc::new(Mutex::new((ends.len(), Ending::Stop)));
             for (branch, node) in ends {
@@ -75,6 +81,12 @@ impl<T: Send + 'static> Stream<T> {
         };
         Stream::from_node(Node::new(info, upstream, Box::new(attach)))
     }
+}
+
+/// What comes into a queue is taken, what has left it is given.
+fn count<T: Send + 'static>(meter: &Meter, queue: &Arc<Queue<T>>) {
+    let queue = queue.clone();
+    meter.read_from(move || queue.counts());
 }
 
 /// The queues of the lanes, by number, as they are wired.
@@ -125,7 +137,14 @@ struct Spread<T, F> {
     key: F,
     lanes: Vec<Outlet<T>>,
     count: u64,
-    meter: Arc<crate::flow::Meter>,
+    meter: Arc<Meter>,
+}
+
+impl<T, F> Spread<T, F> {
+    fn publish(&self) {
+        self.meter.publish(self.count, self.count);
+        self.meter.publish_rest(0, 0);
+    }
 }
 
 impl<T: Send, K: Hash, F: FnMut(&T) -> K + Send> Downstream<T> for Spread<T, F> {
@@ -138,13 +157,13 @@ impl<T: Send, K: Hash, F: FnMut(&T) -> K + Send> Downstream<T> for Spread<T, F> 
     }
 
     fn turn(&mut self, turn: &mut Turn<'_, '_>) -> Status {
-        self.meter.publish(self.count, self.count);
+        self.publish();
         let all = self.lanes.iter_mut().map(|lane| lane.turn(turn)).reduce(Status::and);
         all.unwrap_or(Status { room: 0, deadline: None })
     }
 
     fn finish(&mut self, ending: Ending, now: Instant) {
-        self.meter.publish(self.count, self.count);
+        self.publish();
         self.lanes.iter_mut().for_each(|lane| lane.finish(ending, now));
     }
 }

@@ -118,6 +118,14 @@ where
         self.distinct.give(out);
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.distinct.len())
+    }
+
+    fn gathers(&self) -> usize {
+        self.size
+    }
+
     fn holds(&self) -> Holds {
         match (self.size - 1, self.timeout) {
             (0, _) => Holds::Nothing,

@@ -173,6 +173,10 @@ where
         }
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.held)
+    }
+
     fn holds(&self) -> Holds {
         match self.clock.idle {
             Some(_) => Holds::ForATime(self.max_items),

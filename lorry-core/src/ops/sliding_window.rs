@@ -11,12 +11,15 @@ pub struct SlidingWindow<T> {
     size: usize,
     partial: bool,
     items: VecDeque<Item<T>>,
+    /// Items that were in no window, because there was none.
+    dropped: u64,
+    begun: bool,
 }
 
 impl<T> SlidingWindow<T> {
     /// Windows of `size` items (at least 1; 0 counts as 1). The first ones, until there are so many, are shorter.
     pub fn new(size: usize) -> Self {
-        Self { size: size.max(1), partial: true, items: VecDeque::new() }
+        Self { size: size.max(1), partial: true, items: VecDeque::new(), dropped: 0, begun: false }
     }
 
     /// Only windows of the full size.
@@ -32,6 +35,7 @@ impl<T: Clone + Send> Operator<T, Vec<T>> for SlidingWindow<T> {
         self.items.push_back(item);
         let full = self.items.len() >= self.size;
         if full || self.partial {
+            self.begun = true;
             let values = self.items.iter().map(|item| item.value.clone()).collect();
             // The oldest leaves with a full window: its own token goes along.
             let oldest = if full { self.items.pop_front() } else { None };
@@ -44,11 +48,16 @@ impl<T: Clone + Send> Operator<T, Vec<T>> for SlidingWindow<T> {
 
     fn finish(&mut self, _: &mut Output<'_, Vec<T>>) {
         // They were in all the windows there are for them; those decide.
+        self.dropped += if self.begun { 0 } else { self.items.len() as u64 };
         self.items.drain(..).for_each(|item| item.token.filtered());
     }
 
     fn held(&self) -> Option<usize> {
         Some(self.items.len())
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        Some(self.dropped)
     }
 
     fn holds(&self) -> Holds {

@@ -115,6 +115,10 @@ impl<T: Send, F: FnMut(&T) -> Timestamp + Send> Operator<T, Window<T>> for Tumbl
         }
     }
 
+    fn held(&self) -> Option<usize> {
+        Some(self.held)
+    }
+
     fn holds(&self) -> Holds {
         match self.clock.idle {
             Some(_) => Holds::ForATime(self.max_items),

@@ -1,6 +1,6 @@
 //! `zip_latest`: every item of one stream with the newest of another.
 
-use super::combine_latest::{let_go, renew};
+use super::combine_latest::Newest;
 use super::zip::Side;
 use crate::flow::{Either, Holds, Item, Operator, Output};
 use crate::{Stream, Token};
@@ -16,9 +16,11 @@ pub(super) const WAITING: usize = 1_000;
 pub struct ZipLatest<A, B> {
     waiting: usize,
     left: Side<A>,
-    right: Option<Item<B>>,
+    right: Newest<B>,
     /// The other stream ended without bringing anything.
     over: bool,
+    /// Items of the first stream that came to nothing.
+    dropped: u64,
 }
 
 impl<A, B> Default for ZipLatest<A, B> {
@@ -30,7 +32,7 @@ impl<A, B> Default for ZipLatest<A, B> {
 impl<A, B> ZipLatest<A, B> {
     /// Lets 1,000 items of the first stream wait for the other to begin.
     pub fn new() -> Self {
-        Self { waiting: WAITING, left: Side::new(), right: None, over: false }
+        Self { waiting: WAITING, left: Side::new(), right: Newest::NONE, over: false, dropped: 0 }
     }
 
     /// How many items of the first stream may wait for the other to begin (at least 1; 0 counts as 1).
@@ -39,18 +41,27 @@ impl<A, B> ZipLatest<A, B> {
         self.waiting = items.max(1);
         self
     }
+
+    fn give_up(&mut self) {
+        self.dropped += self.left.items.len() as u64;
+        self.left.filter_all();
+    }
 }
 
 impl<A: Send, B: Clone + Send> Operator<Either<A, B>, (A, B)> for ZipLatest<A, B> {
     fn push(&mut self, item: Item<Either<A, B>>, out: &mut Output<'_, (A, B)>) {
         match item.value {
-            Either::Left(_) if self.over => return item.token.filtered(),
+            Either::Left(_) if self.over => {
+                self.dropped += 1;
+                return item.token.filtered();
+            }
             Either::Left(value) => self.left.items.push_back(Item { value, token: item.token }),
-            Either::Right(value) => renew(&mut self.right, Item { value, token: item.token }),
+            Either::Right(value) => self.right.renew(Item { value, token: item.token }),
         }
-        if let Some(newest) = &self.right {
+        if self.right.is_there() {
             for item in self.left.items.drain(..) {
-                out.emit((item.value, newest.value.clone()), Token::pair(item.token, newest.token.clone()));
+                let Some((newest, token)) = self.right.part() else { break };
+                out.emit((item.value, newest), Token::pair(item.token, token));
             }
         }
     }
@@ -60,28 +71,36 @@ impl<A: Send, B: Clone + Send> Operator<Either<A, B>, (A, B)> for ZipLatest<A, B
             // Nothing will ask for the newest any more.
             0 => {
                 self.left.ended = true;
-                self.left.filter_all();
-                let_go(&mut self.right);
+                self.give_up();
+                self.right.let_go();
             }
-            _ if self.right.is_none() => {
+            _ if !self.right.is_there() => {
                 self.over = true;
-                self.left.filter_all();
+                self.give_up();
             }
             _ => {}
         }
     }
 
     fn finish(&mut self, _: &mut Output<'_, (A, B)>) {
-        self.left.filter_all();
-        let_go(&mut self.right);
+        self.give_up();
+        self.right.let_go();
     }
 
     fn room(&self, port: usize, downstream: usize) -> usize {
         match port {
             0 if self.over => usize::MAX,
-            0 if self.right.is_none() => self.waiting.saturating_sub(self.left.items.len()),
+            0 if !self.right.is_there() => self.waiting.saturating_sub(self.left.items.len()),
             _ => downstream,
         }
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.left.items.len() + usize::from(self.right.is_there()))
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        Some(self.dropped + self.right.unused)
     }
 
     fn holds(&self) -> Holds {

@@ -1,6 +1,6 @@
 //! `zip_latest` with any number of streams of one type.
 
-use super::combine_latest::{let_go, renew};
+use super::combine_latest::Newest;
 use super::zip::Side;
 use super::zip_latest::WAITING;
 use crate::flow::{Holds, Item, Operator, Output};
@@ -13,18 +13,25 @@ use crate::{Stream, Token};
 #[derive(Debug)]
 pub struct ZipLatestAll<T> {
     first: Side<T>,
-    newest: Vec<Option<Item<T>>>,
+    newest: Vec<Newest<T>>,
     over: bool,
+    /// Items of the first input that came to nothing.
+    dropped: u64,
 }
 
 impl<T> ZipLatestAll<T> {
     /// Of so many streams, the first included.
     pub fn new(streams: usize) -> Self {
-        Self { first: Side::new(), newest: (1..streams).map(|_| None).collect(), over: false }
+        Self { first: Side::new(), newest: (1..streams).map(|_| Newest::NONE).collect(), over: false, dropped: 0 }
     }
 
     fn is_ready(&self) -> bool {
-        self.newest.iter().all(Option::is_some)
+        self.newest.iter().all(Newest::is_there)
+    }
+
+    fn give_up(&mut self) {
+        self.dropped += self.first.items.len() as u64;
+        self.first.filter_all();
     }
 }
 
@@ -33,18 +40,20 @@ impl<T: Clone + Send> Operator<(usize, T), Vec<T>> for ZipLatestAll<T> {
         let (port, value) = item.value;
         let item = Item { value, token: item.token };
         match port.checked_sub(1) {
-            None if self.over => return item.token.filtered(),
+            None if self.over => {
+                self.dropped += 1;
+                return item.token.filtered();
+            }
             None => self.first.items.push_back(item),
             Some(other) => {
                 if let Some(newest) = self.newest.get_mut(other) {
-                    renew(newest, item);
+                    newest.renew(item);
                 }
             }
         }
         if self.is_ready() {
             for item in self.first.items.drain(..) {
-                let newest = self.newest.iter().flatten();
-                let others = newest.map(|other| (other.value.clone(), other.token.clone()));
+                let others = self.newest.iter_mut().filter_map(Newest::part);
                 let (values, tokens) = std::iter::once((item.value, item.token)).chain(others).unzip();
                 out.emit(values, Token::join(tokens));
             }
@@ -54,20 +63,20 @@ impl<T: Clone + Send> Operator<(usize, T), Vec<T>> for ZipLatestAll<T> {
     fn ended(&mut self, port: usize, _: &mut Output<'_, Vec<T>>) {
         match port.checked_sub(1) {
             None => {
-                self.first.filter_all();
-                self.newest.iter_mut().for_each(let_go);
+                self.give_up();
+                self.newest.iter_mut().for_each(Newest::let_go);
             }
-            Some(other) if self.newest.get(other).is_some_and(Option::is_none) => {
+            Some(other) if self.newest.get(other).is_some_and(|other| !other.is_there()) => {
                 self.over = true;
-                self.first.filter_all();
+                self.give_up();
             }
             Some(_) => {}
         }
     }
 
     fn finish(&mut self, _: &mut Output<'_, Vec<T>>) {
-        self.first.filter_all();
-        self.newest.iter_mut().for_each(let_go);
+        self.give_up();
+        self.newest.iter_mut().for_each(Newest::let_go);
     }
 
     fn room(&self, port: usize, downstream: usize) -> usize {
@@ -76,6 +85,14 @@ impl<T: Clone + Send> Operator<(usize, T), Vec<T>> for ZipLatestAll<T> {
             0 if !self.is_ready() => WAITING.saturating_sub(self.first.items.len()),
             _ => downstream,
         }
+    }
+
+    fn held(&self) -> Option<usize> {
+        Some(self.first.items.len() + self.newest.iter().filter(|newest| newest.is_there()).count())
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        Some(self.dropped + self.newest.iter().map(|newest| newest.unused).sum::<u64>())
     }
 
     fn holds(&self) -> Holds {

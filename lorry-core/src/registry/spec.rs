@@ -74,6 +74,7 @@ pub struct ElementSpec {
     pub(crate) role: Role,
     pub(crate) schemes: &'static [&'static str],
     pub(crate) about: &'static str,
+    pub(crate) alias_of: Option<&'static str>,
     pub(crate) docs: &'static str,
     pub(crate) options: Vec<OptionSpec>,
     pub(crate) maker: Maker,
@@ -158,6 +159,7 @@ impl ElementSpec {
             role,
             schemes: &[],
             about: "",
+            alias_of: None,
             docs: "",
             options: Vec::new(),
             maker,
@@ -178,6 +180,13 @@ impl ElementSpec {
     #[must_use]
     pub fn about(mut self, about: &'static str) -> Self {
         self.about = about;
+        self
+    }
+
+    /// It is the element of this name, under another one.
+    #[must_use]
+    pub fn alias_of(mut self, name: &'static str) -> Self {
+        self.alias_of = Some(name);
         self
     }
 
@@ -248,6 +257,11 @@ impl ElementSpec {
     /// What it does, in one line.
     pub fn about_text(&self) -> &'static str {
         self.about
+    }
+
+    /// The element that this is another name of.
+    pub fn alias(&self) -> Option<&'static str> {
+        self.alias_of
     }
 
     /// Its page of documentation.

@@ -181,28 +181,34 @@ impl Relay {
         Ok(())
     }
 
-    /// No operator below this source may wait for more than the source can give.
+    /// No operator below this source, nor several one after another, may wait for more than the source can give.
     fn check_holds(&self, graph: &Graph, nodes: &[Arc<dyn AnyNode>], source: usize, max: usize) -> Result<()> {
-        let mut below = vec![false; nodes.len()];
-        below[source] = true;
+        // Of each node below: how many messages an item that it gives out may stand for, and how many wait on the way to there.
+        let mut below: Vec<Option<(usize, usize)>> = vec![None; nodes.len()];
+        below[source] = Some((1, 0));
+        let source = &graph.nodes()[source].name;
         for place in 0..nodes.len() {
-            let shown = &graph.nodes()[place];
-            if !shown.inputs.iter().any(|&input| below[input]) {
-                continue;
-            }
-            below[place] = true;
-            let holds = match nodes[place].info().holds {
-                // As many as the window would have it wait for one that cannot come.
-                Holds::Items(n) if n >= max => format!("up to {n} messages"),
-                Holds::UntilReplaced => "a message until another replaces it".to_owned(),
-                _ => continue,
+            let (shown, info) = (&graph.nodes()[place], nodes[place].info());
+            // Over several ways the most of each; what waits on one may be clones of what waits on another.
+            let above = shown.inputs.iter().filter_map(|&input| below[input]);
+            let Some((each, before)) = above.reduce(|a, b| (a.0.max(b.0), a.1.max(b.1))) else { continue };
+            let own = match info.holds {
+                Holds::Items(n) => n.saturating_mul(each),
+                Holds::UntilReplaced => {
+                    return Err(refused(&shown.name, "holds a message until another replaces it", source, max));
+                }
+                Holds::Nothing | Holds::ForATime(_) => 0,
             };
-            let source = &graph.nodes()[source].name;
-            return Err(Error::usage(format!(
-                "{} holds {holds}, but {source} must acknowledge in order and gets no more than {max} before",
-                shown.name
-            ))
-            .hint("make it hold less, or give it a time limit"));
+            let all = before.saturating_add(own);
+            // As many as the window would have it wait for one that cannot come.
+            if own > 0 && all >= max {
+                let what = match before {
+                    0 => format!("holds up to {own} messages"),
+                    _ => format!("and what is before it hold up to {all} messages"),
+                };
+                return Err(refused(&shown.name, &what, source, max));
+            }
+            below[place] = Some((each.saturating_mul(info.gathers), all));
         }
         Ok(())
     }
@@ -258,6 +264,13 @@ impl Relay {
         let ends = graph.nodes().iter().filter(|node| node.role != Role::Operator);
         ends.map(|node| (node.role, node.detail.clone().unwrap_or_else(|| node.name.to_string()))).collect()
     }
+}
+
+fn refused(operator: &str, holds: &str, source: &str, max: usize) -> Error {
+    Error::usage(format!(
+        "{operator} {holds}, but {source} must acknowledge in order and gets no more than {max} before"
+    ))
+    .hint("make it hold less, or give it a time limit")
 }
 
 impl fmt::Debug for Relay {

@@ -360,16 +360,29 @@ impl Control {
     /// All sources have ended, nobody else can put anything in, and no sink has anything before it. If items cannot move then, they
     /// never will.
     pub(crate) fn is_over(&self) -> bool {
+        self.is_idle() && self.have_ended()
+    }
+
+    /// What the sources still have cannot come in, since nothing before it moves, and an operator holds some: those wait for one another.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.is_idle() && self.holder().1 > 0
+    }
+
+    fn is_idle(&self) -> bool {
         self.phase() == Phase::Running
             && lock(&self.inputs).is_empty()
-            && lock(&self.sources).iter().all(|source| source.ended.load(Ordering::Acquire))
             && lock(&self.loads).iter().all(|load| load() == 0)
     }
 
-    pub(crate) fn stalled_at_the_end(&self) {
+    fn have_ended(&self) -> bool {
+        lock(&self.sources).iter().all(|source| source.ended.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn cannot_move(&self) {
         let (holder, held) = self.holder();
+        let why = if self.have_ended() { "all sources have ended" } else { "there is no room before it" };
         let text = format!(
-            "nothing can move any more: {holder} holds {held} messages, and waits for some that will not come, for all sources have ended"
+            "nothing can move any more: {holder} holds {held} messages, and waits for some that will not come, for {why}"
         );
         self.fail(
             Error::config(ErrorKind::Stalled, "", text)

@@ -76,7 +76,12 @@ impl<T: Send> Root for Feed<T> {
             self.graph = None;
             return Progress { moved: true, blocked: false, finished: true, deadline: None };
         }
-        Progress { moved: n > 0, blocked: self.pending.len() > 0, finished: false, deadline: status.deadline }
+        let blocked = self.pending.len() > 0;
+        if blocked {
+            // It does not look for more; but the end of its source may be what shows that nothing can move any more.
+            self.queue.watch_end(turn.cx);
+        }
+        Progress { moved: n > 0, blocked, finished: false, deadline: status.deadline }
     }
 }
 
@@ -98,11 +103,13 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                 return Poll::Ready(());
             }
             let now = tokio::time::Instant::now().into_std();
-            let (mut moved, mut blocked, mut finished, mut deadline) = (false, false, true, None);
+            let (mut moved, mut blocked, mut all_blocked, mut finished) = (false, false, true, true);
+            let mut deadline = None;
             for root in &mut roots {
                 let progress = root.turn(&mut Turn { now, cx });
                 moved |= progress.moved;
                 blocked |= progress.blocked;
+                all_blocked &= progress.blocked || progress.finished;
                 finished &= progress.finished;
                 deadline = crate::flow::earliest(deadline, progress.deadline);
             }
@@ -126,14 +133,18 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                         continue;
                     }
                 }
-                None if blocked && control.is_over() => {
-                    // Seen twice, because a sink may have made room after this turn had asked for it.
-                    if std::mem::replace(&mut stuck_before, true) {
-                        control.stalled_at_the_end();
+                None => {
+                    if !control.is_over() {
+                        control.look_for_stall();
                     }
-                    cx.waker().wake_by_ref();
+                    if blocked && (control.is_over() || all_blocked && control.is_stuck()) {
+                        // Seen twice, because a sink may have made room after this turn had asked for it.
+                        if std::mem::replace(&mut stuck_before, true) {
+                            control.cannot_move();
+                        }
+                        cx.waker().wake_by_ref();
+                    }
                 }
-                None => control.look_for_stall(),
             }
             return Poll::Pending;
         }

@@ -19,6 +19,8 @@ struct State<T> {
     ending: Option<Ending>,
     reader_gone: bool,
     reader: Option<Waker>,
+    /// A reader that wants nothing but to know when nothing more will come.
+    ender: Option<Waker>,
     writers: Vec<Waker>,
 }
 
@@ -32,6 +34,7 @@ impl<T> Queue<T> {
             ending: None,
             reader_gone: false,
             reader: None,
+            ender: None,
             writers: Vec::new(),
         }))
     }
@@ -119,6 +122,14 @@ impl<T> Queue<T> {
         lock(&self.0).take(into);
     }
 
+    /// The task is woken when nothing more will be pushed; not by what is. For a reader that has no room.
+    pub(crate) fn watch_end(&self, cx: &Context<'_>) {
+        let mut state = lock(&self.0);
+        if state.ending.is_none() && !state.ender.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            state.ender = Some(cx.waker().clone());
+        }
+    }
+
     /// The reader is done with so many of the items it took.
     pub(crate) fn done(&self, items: usize) {
         let writers = {
@@ -131,12 +142,13 @@ impl<T> Queue<T> {
 
     /// Nothing more will be pushed.
     pub(crate) fn close(&self, ending: Ending) {
-        let waker = {
+        let (reader, ender) = {
             let mut state = lock(&self.0);
             state.ending.get_or_insert(ending);
-            state.reader.take()
+            (state.reader.take(), state.ender.take())
         };
-        wake(waker);
+        wake(reader);
+        wake(ender);
     }
 
     /// Nothing more will be taken; what is there is dropped.

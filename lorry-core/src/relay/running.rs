@@ -95,6 +95,11 @@ impl Stopper {
         self.control.stop();
     }
 
+    /// How long a graceful stop waits for sinks: the relay's drain time-out.
+    pub fn limit(&self) -> Duration {
+        self.control.settings.drain_timeout
+    }
+
     /// Ends it at once. Nothing more is settled.
     pub fn abort(&self) {
         self.abort.abort();

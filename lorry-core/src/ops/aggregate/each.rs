@@ -131,6 +131,10 @@ impl<I, A: Aggregate<I>> Operator<I, A::Output> for AggregateEach<A> {
         Some(self.tokens.len())
     }
 
+    fn gathers(&self) -> usize {
+        if self.every.kind == Kind::Items { self.every.max_items } else { 1 }
+    }
+
     fn holds(&self) -> Holds {
         match (self.every.kind, self.every.max_items) {
             (Kind::Items, 1) => Holds::Nothing,

@@ -20,7 +20,7 @@ pub struct By<K, F, A> {
 }
 
 impl<K, F, A> By<K, F, A> {
-    pub(super) fn new(key: F, fresh: A) -> Self {
+    pub(in crate::ops) fn new(key: F, fresh: A) -> Self {
         Self { max_groups: MOST, key, fresh, groups: HashMap::new() }
     }
 
@@ -29,6 +29,13 @@ impl<K, F, A> By<K, F, A> {
     pub fn max_groups(mut self, groups: usize) -> Self {
         self.max_groups = groups.max(1);
         self
+    }
+}
+
+impl<K: Hash + Eq, F, A> By<K, F, A> {
+    /// The aggregate of one group, where there is one.
+    pub(in crate::ops) fn group(&self, key: &K) -> Option<&A> {
+        self.groups.get(key).map(|(_, group)| group)
     }
 }
 

@@ -47,6 +47,8 @@ mod tests;
 mod value_counts;
 mod var;
 
+pub(in crate::ops) use over::Following;
+
 pub use combine::{Of, OfSome};
 pub use each::{AggregateEach, Every};
 pub use ends::{First, Last};

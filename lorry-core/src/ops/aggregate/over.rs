@@ -60,14 +60,14 @@ impl<I> fmt::Debug for Over<I> {
 }
 
 /// A value that follows the items.
-enum Following<I, A> {
+pub(in crate::ops) enum Following<I, A> {
     All(A),
     Last(usize, Rolling<I, A>),
     LastFor { nanos: i64, max_items: usize, time: TimeOf<I>, latest: i64, items: Rolling<I, A> },
 }
 
 impl<I, A: Aggregate<I>> Following<I, A> {
-    fn new(over: Over<I>, aggregate: A) -> Self {
+    pub(in crate::ops) fn new(over: Over<I>, aggregate: A) -> Self {
         match over.0 {
             Kind::All => Self::All(aggregate),
             Kind::Last(most) => Self::Last(most, Rolling::new(aggregate)),
@@ -78,7 +78,7 @@ impl<I, A: Aggregate<I>> Following<I, A> {
     }
 
     /// Whether it counts.
-    fn take(&mut self, item: I) -> Result<bool> {
+    pub(in crate::ops) fn take(&mut self, item: I) -> Result<bool> {
         match self {
             Self::All(state) => {
                 if A::LIMITED {
@@ -110,11 +110,16 @@ impl<I, A: Aggregate<I>> Following<I, A> {
         Ok(true)
     }
 
-    fn result(&mut self) -> A::Output {
+    /// The aggregate as it stands.
+    pub(in crate::ops) fn state(&mut self) -> &A {
         match self {
-            Self::All(state) => state.result(),
-            Self::Last(_, items) | Self::LastFor { items, .. } => items.result(),
+            Self::All(state) => state,
+            Self::Last(_, items) | Self::LastFor { items, .. } => items.state(),
         }
+    }
+
+    fn result(&mut self) -> A::Output {
+        self.state().result()
     }
 }
 

@@ -8,7 +8,7 @@ const FEW: usize = 64;
 
 /// Items, each with its time, and what is known of them. Computed anew when it cannot be undone, and after as many removals as there are
 /// items, so that rounding errors do not pile up: that costs one `on_new` more for each item.
-pub(super) struct Rolling<I, A> {
+pub(in crate::ops) struct Rolling<I, A> {
     fresh: A,
     state: A,
     items: VecDeque<(i64, I)>,
@@ -54,12 +54,12 @@ impl<I, A: Aggregate<I>> Rolling<I, A> {
         }
     }
 
-    pub(super) fn result(&mut self) -> A::Output {
+    pub(super) fn state(&mut self) -> &A {
         if std::mem::take(&mut self.stale) {
             self.removed = 0;
             self.state = self.fresh.clone();
             self.items.iter().for_each(|(_, item)| self.state.on_new(item));
         }
-        self.state.result()
+        &self.state
     }
 }

@@ -1,10 +1,10 @@
 //! `pluck` and `flatten`: parts of payloads.
 
-use super::{element, needed};
+use super::{element, malformed, needed};
 use crate::flow::{Item, Operator, Output};
 use crate::ops::Pick;
 use crate::registry::Registry;
-use crate::{Bytes, Error, ErrorKind, Message, Result};
+use crate::{Bytes, Message, Result};
 use schemars::JsonSchema;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -39,10 +39,6 @@ pub(super) fn register(registry: &mut Registry) {
 
 fn pick(field: &str) -> Pick {
     field.parse().map_or_else(|_| Pick::Key(field.to_owned()), Pick::Index)
-}
-
-fn malformed(operation: &'static str, what: impl std::fmt::Display, message: &Message) -> Error {
-    Error::data(ErrorKind::Malformed, operation, what).with("address", &message.address)
 }
 
 /// Token rule: passed on; a message without that part is rejected. Holds nothing.

@@ -2,11 +2,16 @@
 //!
 //! What makes several messages one gives out a message with a [JSON array](super::gather()).
 
+mod aggregate;
+mod distinct;
+mod event_windows;
 #[cfg(feature = "jq")]
 mod expr;
 mod joins;
 mod json;
 mod key;
+mod moment;
+mod path;
 #[cfg(feature = "jq")]
 mod scan;
 mod select;
@@ -16,13 +21,14 @@ mod windows;
 #[cfg(test)]
 mod tests;
 
-use crate::flow::{Holds, Item, Operator, Output};
+use crate::flow::{Downstream, Ending, Holds, Item, Operator, Output, Status, Turn};
 use crate::message::Message;
 use crate::ops::gather;
 use crate::registry::{Args, ElementSpec, Registry, Span};
-use crate::{Error, Result};
+use crate::{Error, ErrorKind, Result};
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -32,6 +38,9 @@ pub(super) fn register(registry: &mut Registry) {
         expr::register(registry);
         scan::register(registry);
     }
+    aggregate::register(registry);
+    distinct::register(registry);
+    event_windows::register(registry);
     joins::register(registry);
     json::register(registry);
     select::register(registry);
@@ -71,22 +80,120 @@ fn some_time(value: Span, element: &str, option: &str) -> Result<Duration> {
     }
 }
 
+/// A message that an operator cannot make anything of.
+fn malformed(operation: &'static str, what: impl std::fmt::Display, message: &Message) -> Error {
+    Error::data(ErrorKind::Malformed, operation, what).with("address", &message.address)
+}
+
+/// An operator on something else than messages, between what reads that from a message and what writes its results as messages. A message
+/// that cannot be read is rejected.
+struct Adapted<I, O, Op, R, W> {
+    op: Op,
+    read: R,
+    write: W,
+    types: PhantomData<fn(I) -> O>,
+}
+
+impl<I, O, Op, R, W> Adapted<I, O, Op, R, W>
+where
+    Op: Operator<I, O>,
+    R: FnMut(Message) -> Result<I> + Send,
+    W: FnMut(Item<O>, &mut Output<'_, Message>) + Send,
+{
+    fn new(op: Op, read: R, write: W) -> Self {
+        Self { op, read, write, types: PhantomData }
+    }
+
+    fn with(&mut self, out: &mut Output<'_, Message>, run: impl FnOnce(&mut Op, &mut Output<'_, O>)) {
+        let (now, room) = (out.now(), out.room());
+        run(&mut self.op, &mut Output::new(&mut Writing { write: &mut self.write, out }, now, room));
+    }
+}
+
+impl<I, O, Op, R, W> Operator<Message> for Adapted<I, O, Op, R, W>
+where
+    Op: Operator<I, O>,
+    R: FnMut(Message) -> Result<I> + Send,
+    W: FnMut(Item<O>, &mut Output<'_, Message>) + Send,
+{
+    fn push(&mut self, item: Item<Message>, out: &mut Output<'_, Message>) {
+        match (self.read)(item.value) {
+            Ok(value) => self.with(out, |op, out| op.push(Item { value, token: item.token }, out)),
+            Err(error) => item.token.reject(error),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.op.deadline()
+    }
+
+    fn tick(&mut self, out: &mut Output<'_, Message>) {
+        self.with(out, Op::tick);
+    }
+
+    fn finish(&mut self, out: &mut Output<'_, Message>) {
+        self.with(out, Op::finish);
+    }
+
+    fn room(&self, port: usize, downstream: usize) -> usize {
+        self.op.room(port, downstream)
+    }
+
+    fn remembers(&self) -> bool {
+        self.op.remembers()
+    }
+
+    fn held(&self) -> Option<usize> {
+        self.op.held()
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        self.op.dropped()
+    }
+
+    fn gathers(&self) -> usize {
+        self.op.gathers()
+    }
+
+    fn holds(&self) -> Holds {
+        self.op.holds()
+    }
+}
+
+/// Writes results as messages.
+struct Writing<'a, 'b, W> {
+    write: &'a mut W,
+    out: &'a mut Output<'b, Message>,
+}
+
+impl<O, W: FnMut(Item<O>, &mut Output<'_, Message>) + Send> Downstream<O> for Writing<'_, '_, W> {
+    fn push(&mut self, item: Item<O>, _: Instant) {
+        (self.write)(item, self.out);
+    }
+
+    fn turn(&mut self, _: &mut Turn<'_, '_>) -> Status {
+        Status { room: usize::MAX, deadline: None }
+    }
+
+    fn finish(&mut self, _: Ending, _: Instant) {}
+}
+
 /// An operator whose vectors go out as messages.
 struct Gathered<Op>(Op);
 
 /// Hands on what an operator gives out, as messages.
 struct Gathering<'a, 'b>(&'a mut Output<'b, Message>);
 
-impl crate::flow::Downstream<Vec<Message>> for Gathering<'_, '_> {
+impl Downstream<Vec<Message>> for Gathering<'_, '_> {
     fn push(&mut self, item: Item<Vec<Message>>, _: Instant) {
         self.0.emit(gather(item.value), item.token);
     }
 
-    fn turn(&mut self, _: &mut crate::flow::Turn<'_, '_>) -> crate::flow::Status {
-        crate::flow::Status { room: usize::MAX, deadline: None }
+    fn turn(&mut self, _: &mut Turn<'_, '_>) -> Status {
+        Status { room: usize::MAX, deadline: None }
     }
 
-    fn finish(&mut self, _: crate::flow::Ending, _: Instant) {}
+    fn finish(&mut self, _: Ending, _: Instant) {}
 }
 
 fn gathering<T>(out: &mut Output<'_, Message>, run: impl FnOnce(&mut Output<'_, Vec<Message>>) -> T) -> T {
@@ -129,6 +236,14 @@ impl<I, Op: Operator<I, Vec<Message>>> Operator<I, Message> for Gathered<Op> {
 
     fn held(&self) -> Option<usize> {
         self.0.held()
+    }
+
+    fn dropped(&self) -> Option<u64> {
+        self.0.dropped()
+    }
+
+    fn gathers(&self) -> usize {
+        self.0.gathers()
     }
 
     fn holds(&self) -> Holds {

@@ -26,12 +26,13 @@ impl Default for ScanOptions {
 
 pub(super) fn register(registry: &mut Registry) {
     for name in ["accumulate", "scan"] {
-        registry.add(element(name, "carries a state from message to message", move |options: ScanOptions| {
+        let spec = element(name, "carries a state from message to message", move |options: ScanOptions| {
             let expr = needed(options.expr, name, "expr", "\".state + .value\"")?;
             serde_json::from_str::<IgnoredAny>(&options.start)
                 .map_err(|error| Error::usage(format!("option \"start\" of {name} is no JSON: {error}")))?;
             Ok(Box::new(Scan { expr: Expr::compile(&expr)?, state: Bytes::from(options.start) }))
-        }));
+        });
+        registry.add(if name == "scan" { spec } else { spec.alias_of("scan") });
     }
 }
 

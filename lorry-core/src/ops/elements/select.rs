@@ -14,7 +14,7 @@ use std::time::Instant;
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 struct UniqueOptions {
-    /// What must not come again: a member of the payload (`device`), or a template (`{{ topic }}`). Default: the payload.
+    /// What must not come again: a part of the payload (`device`, `main.id`), or a template (`{{ topic }}`). Default: the payload.
     key: Option<String>,
     /// How many keys are remembered; the one not seen for longest is forgotten first.
     max: usize,
@@ -50,7 +50,7 @@ struct NoOptions {}
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 struct FrequenciesOptions {
-    /// What is counted: a member of the payload (`device`), or a template (`{{ topic }}`). Default: the payload.
+    /// What is counted: a part of the payload (`device`, `main.id`), or a template (`{{ topic }}`). Default: the payload.
     key: Option<String>,
     /// How many different ones are counted; the one not seen for longest is forgotten first.
     max: usize,
@@ -64,7 +64,7 @@ impl Default for FrequenciesOptions {
 
 pub(super) fn register(registry: &mut Registry) {
     registry.add(element("unique", "lets each key through once", |options: UniqueOptions| {
-        let key = Key::new(options.key.as_deref())?;
+        let key = Key::new("key", options.key.as_deref())?;
         let max = at_least_one(options.max, "unique", "max")?;
         Ok(Box::new(Unique::new(max, move |message: &Message| key.of(message))))
     }));
@@ -87,7 +87,7 @@ pub(super) fn register(registry: &mut Registry) {
         "how often each value has come so far, as an object, with each message",
         |options: FrequenciesOptions| {
             let max = at_least_one(options.max, "frequencies", "max")?;
-            Ok(Box::new(Counted { key: Key::new(options.key.as_deref())?, counts: Frequencies::new(max) }))
+            Ok(Box::new(Counted { key: Key::new("key", options.key.as_deref())?, counts: Frequencies::new(max) }))
         },
     ));
 }

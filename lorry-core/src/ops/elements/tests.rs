@@ -58,6 +58,7 @@ fn what_comes_out() {
         ("collect", numbers, &["|", "[1,2,3,4,5]"]),
         ("collect max-items=3", numbers, &["[1,2,3]", "|", "[4,5]"]),
         ("unique", &["1", "2", "1", "3", "1"], &["1", "2", "3"]),
+        ("unique key=[0]", &["[1,2]", "[1,3]", "[2]", "7"], &["[1,2]", "[2]", "7"]),
         ("unique max=1", &["1", "1", "2", "1"], &["1", "2", "1"]),
         ("slice start=1 end=4", numbers, &["2", "3", "4"]),
         ("slice step=2", numbers, &["1", "3", "5"]),
@@ -70,6 +71,33 @@ fn what_comes_out() {
         ("pluck field=d field=n", objects, &[r#"["x",1]"#, r#"["y",2]"#, r#"["x",1.5]"#]),
         ("pluck field=-1", &["[1,2]", "x", "[]", "{}", "[3]"], &["2", "3"]),
         ("flatten", &["[1, 2.50 ,[3]]", "[]", "x", " [ \"a,]\" ]", "{}"], &["1", "2.50", "[3]", "\"a,]\""]),
+        ("unique key=.d", objects, &[objects[0], objects[1]]),
+        ("partition-unique n=2 timeout=1h", &["1", "1", "2", "3"], &["[1,2]", "|", "[3]"]),
+        (
+            "partition-unique n=2 key=d keep=last timeout=1h",
+            objects,
+            &[r#"[{"d":"x","n":1},{"d":"y","n":2}]"#, "|", r#"[{"d":"x","n":1.50}]"#],
+        ),
+        ("partition-unique timeout=2s", numbers, &["[1,2]", "[3,4]", "|", "[5]"]),
+        ("timed-window-unique interval=3s", &["1", "1", "2", "3", "3"], &["[1,2]", "|", "[3]"]),
+        ("timed-window-unique interval=3s key=d keep=last", objects, &[r#"[{"d":"y","n":2},{"d":"x","n":1.50}]"#]),
+        ("tumbling-window interval=2s time=.", numbers, &["[1]", "[2,3]", "|", "[4,5]"]),
+        ("tumbling-window interval=2s time=. time-unit=ms", numbers, &["|", "[1,2,3,4,5]"]),
+        ("tumbling-window interval=2s time=. lateness=1s", &["1", "2", "0", "3", "1"], &["[1,0]", "|", "[2,3]"]),
+        ("tumbling-window interval=1s time=. idle=1s max-items=9", &["1.5", "2.5"], &["[1.5]", "[2.5]"]),
+        ("tumbling-window interval=10s time=. max-items=2", numbers, &["[1,2,3]"]),
+        (
+            "tumbling-window interval=1h time=.at",
+            &[r#"{"at":"2024-01-01T00:30:00Z"}"#, r#"{"at":"2024-01-01T01:00:00+00:00"}"#],
+            &[r#"[{"at":"2024-01-01T00:30:00Z"}]"#, "|", r#"[{"at":"2024-01-01T01:00:00+00:00"}]"#],
+        ),
+        ("session-window gap=2s time=.", &["1", "2", "5", "6", "9"], &["[1,2]", "[5,6]", "|", "[9]"]),
+        (
+            "session-window gap=2s time=.n key=d",
+            &[r#"{"d":"x","n":1}"#, r#"{"d":"y","n":2}"#, r#"{"d":"x","n":2.5}"#],
+            &["|", r#"[{"d":"y","n":2}]"#, r#"[{"d":"x","n":1},{"d":"x","n":2.5}]"#],
+        ),
+        ("aggregate op=mean", numbers, &["1.0", "1.5", "2.0", "2.5", "3.0"]),
         ("frequencies", &["a", "b", "a"], &[r#"{"a":1}"#, r#"{"a":1,"b":1}"#, r#"{"a":2,"b":1}"#]),
     ];
     let wrong = cases.iter().map(|(text, payloads, expected)| (text, run(text, payloads), expected));
@@ -121,6 +149,25 @@ fn values_that_make_no_sense_are_refused() {
         ("pluck", "needs field="),
         ("latest n=1", "unknown option \"n\""),
         ("frequencies max=0", "at least 1"),
+        ("partition-unique n=0", "at least 1"),
+        ("partition-unique keep=best", "not one of first, last"),
+        ("partition-unique timeout=0", "more than 0"),
+        ("partition-unique key=", "names no part"),
+        ("unique key=a+b", "names no part"),
+        ("timed-window-unique", "needs interval="),
+        ("timed-window-unique interval=0", "more than 0"),
+        ("timed-window-unique interval=1s max-items=0", "at least 1"),
+        ("tumbling-window", "needs interval="),
+        ("tumbling-window interval=0s", "more than 0"),
+        ("tumbling-window interval=1s time={{topic}}", "is a template"),
+        ("tumbling-window interval=1s time=", "names no part"),
+        ("tumbling-window interval=1s late=never", "not one of filter, reject"),
+        ("tumbling-window interval=1s idle=0", "more than 0"),
+        ("tumbling-window interval=1s max-items=0", "at least 1"),
+        ("tumbling-window interval=1s gap=1s", "unknown option \"gap\""),
+        ("session-window", "needs gap="),
+        ("session-window gap=0", "more than 0"),
+        ("session-window gap=1s lateness=-1s", "no duration"),
         ("zip", "joins several inputs"),
     ] {
         let error = make(text).map(|_| ()).unwrap_err();
@@ -135,4 +182,23 @@ fn values_that_make_no_sense_are_refused() {
     assert!(join("combine-latest", &[("emit-on", "2")]).unwrap_err().contains("no input 2"));
     assert!(join("batch", &[]).unwrap_err().contains("joins no inputs"));
     assert_eq!(join("zip-latest", &[]), Ok(()));
+}
+
+#[test]
+fn the_time_in_the_data_may_be_the_messages_own() {
+    use crate::ops::testing::Bench;
+    let at =
+        |seconds: i64| Message { timestamp: Some(crate::Timestamp::from_millis(seconds * 1_000)), ..Message::new("x") };
+    for text in ["tumbling-window interval=10s late=reject", "session-window gap=10s late=reject"] {
+        let mut bench = Bench::<_, Message>::new(make(text).unwrap());
+        assert_eq!(bench.track(Message::new("x")).get(), "failed", "{text}: it has no time");
+        let first = bench.track(at(3));
+        bench.push([at(25)]);
+        let windows = bench.take();
+        assert_eq!((windows.len(), first.get()), (1, "delivered"), "{text}");
+        let start = if text.starts_with('t') { 0 } else { 3 };
+        assert_eq!(windows[0].timestamp, at(start).timestamp, "{text}: the beginning of the window");
+        assert_eq!(bench.track(at(5)).get(), "failed", "{text}: late");
+        assert_eq!(bench.op.held(), Some(1));
+    }
 }

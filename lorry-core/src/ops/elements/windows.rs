@@ -31,7 +31,7 @@ struct PartitionOptions {
     n: usize,
     /// An array that is not full goes on this long after its first message came.
     timeout: Span,
-    /// What belongs together: a member of the payload (`device`), or a template (`{{ topic }}`). Default: everything.
+    /// What belongs together: a part of the payload (`device`, `main.id`), or a template (`{{ topic }}`). Default: everything.
     key: Option<String>,
     /// For how many keys at a time messages are kept; with one more the oldest array goes on as it is.
     max_keys: usize,
@@ -84,7 +84,7 @@ pub(super) fn register(registry: &mut Registry) {
         Ok(Box::new(Gathered(Batch::new(size).timeout(timeout))))
     }));
     registry.add(element("partition", "makes arrays of so many messages of one key", |options: PartitionOptions| {
-        let key = options.key.as_deref().map(|key| Key::new(Some(key))).transpose()?;
+        let key = options.key.as_deref().map(|key| Key::new("key", Some(key))).transpose()?;
         let key = move |message: &Message| key.as_ref().and_then(|key| key.of(message));
         let partition = Partition::new(at_least_one(options.n, "partition", "n")?, key)
             .timeout(some_time(options.timeout, "partition", "timeout")?)

@@ -195,6 +195,28 @@ async fn an_operator_that_holds_more_than_the_window_is_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn operators_that_hold_more_than_the_window_together_are_refused() {
+    let source = || Stream::from_source(Numbers::to(100).window(20));
+    let limited = || crate::ops::Batch::new(5).timeout(SECOND);
+    let says = |relay: Relay| relay.check().unwrap_err().to_string();
+    // 4 messages, and batches of 5; without a limit of time, and with one.
+    let error = says(Relay::new([source().batch(5).sliding_window(5).to(Keep::new())]));
+    assert!(error.contains("sliding_window0 and what is before it hold up to 24 messages"), "{error}");
+    let error = says(Relay::new([source().via_kind("batch", limited()).sliding_window(5).to(Keep::new())]));
+    assert!(error.contains("sliding_window0 holds up to 20 messages"), "{error}");
+    let error = says(Relay::new([source().sliding_window(11).map(|of| of[0]).batch(11).to(Keep::new())]));
+    assert!(error.contains("batch0 and what is before it hold up to 20 messages"), "{error}");
+    // As much as there is room for.
+    for relay in [
+        Relay::new([source().batch(5).sliding_window(4).to(Keep::new())]),
+        Relay::new([source().via_kind("batch", limited()).sliding_window(4).to(Keep::new())]),
+        Relay::new([source().sliding_window(10).map(|of| of[0]).batch(10).to(Keep::new())]),
+    ] {
+        assert_eq!(relay.run().await.unwrap().delivered, 100);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn emit_comes_back_when_delivered_and_send_when_taken() {
     let sink = Keep::new().taking(5 * SECOND);
     let (input, stream) = Stream::<u64>::input();

@@ -117,6 +117,16 @@ async fn a_join_that_waits_for_what_was_filtered_says_so_at_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_join_that_waits_for_what_was_filtered_says_so_before_the_end_too() {
+    // More than there is room for before the join, so that the source does not come to its end.
+    let (a, b) = Stream::from_source(Numbers::to(20_000)).tee();
+    let report = Relay::new([a.filter(|n| *n > 100_000).zip(b).to(Keep::new())]).spawn().wait().await;
+    let error = report.error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Stalled);
+    assert!(error.to_string().contains("zip0 holds 10 messages"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_the_partner_of_what_a_join_holds() {
     let numbers = || Numbers::to(100).promising(Guarantee::SurvivesRestart);
     let (few, many) = (Numbers::to(1).promising(Guarantee::SurvivesRestart).then_waits(), numbers().then_waits());
