@@ -79,6 +79,8 @@ pub(crate) struct Info {
     pub(crate) holds: Holds,
     /// See [`Operator::gathers`](super::Operator::gathers).
     pub(crate) gathers: usize,
+    /// See [`Operator::has_handle`](super::Operator::has_handle).
+    pub(crate) has_handle: bool,
     /// How it is set, as it may be shown.
     pub(crate) settings: Mutex<Vec<(String, String)>>,
     /// See [`Operator::remembers`](super::Operator::remembers).
@@ -95,6 +97,7 @@ impl Info {
             name: Mutex::default(),
             holds,
             gathers: 1,
+            has_handle: false,
             settings: Mutex::default(),
             remembers: role == Role::Operator,
             crossing: Crossing::None,
@@ -103,7 +106,12 @@ impl Info {
     }
 
     pub(crate) fn of_operator<I, O>(kind: &'static str, op: &impl Operator<I, O>) -> Self {
-        Self { remembers: op.remembers(), gathers: op.gathers().max(1), ..Self::new(Role::Operator, kind, op.holds()) }
+        Self {
+            remembers: op.remembers(),
+            gathers: op.gathers().max(1),
+            has_handle: op.has_handle(),
+            ..Self::new(Role::Operator, kind, op.holds())
+        }
     }
 }
 

@@ -75,9 +75,16 @@ pub trait Operator<I, O = I>: Send {
     }
 
     /// Called once a turn, before [`tick`](Operator::tick), with the waker of the task that drives the graph. For an operator that the
-    /// program controls from outside: it keeps a clone, and whoever wants something of it wakes.
+    /// program controls from outside: it keeps a clone, and whoever wants something of it wakes. It says so
+    /// by [`has_handle`](Operator::has_handle).
     fn watch(&mut self, waker: &Waker) {
         let _ = waker;
+    }
+
+    /// Whether the program has a handle by which it may have it give out something at any time; see [`watch`](Operator::watch). A relay
+    /// with such an operator is never taken for one in which nothing can move any more.
+    fn has_handle(&self) -> bool {
+        false
     }
 
     /// How many items it takes on this port, when the way down takes `downstream`. An operator with one input has port 0.
@@ -154,6 +161,10 @@ impl<I, O> Operator<I, O> for Box<dyn Operator<I, O>> {
 
     fn watch(&mut self, waker: &Waker) {
         (**self).watch(waker);
+    }
+
+    fn has_handle(&self) -> bool {
+        (**self).has_handle()
     }
 
     fn room(&self, port: usize, downstream: usize) -> usize {

@@ -76,6 +76,10 @@ impl<T: Send> Operator<T, Vec<T>> for Collect<T> {
         }
     }
 
+    fn has_handle(&self) -> bool {
+        true
+    }
+
     fn tick(&mut self, out: &mut Output<'_, Vec<T>>) {
         if std::mem::take(&mut lock(&self.flush.0).wanted) {
             self.give(out);

@@ -127,6 +127,22 @@ async fn a_join_that_waits_for_what_was_filtered_says_so_before_the_end_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_the_program_may_yet_ask_for_is_no_standstill() {
+    let (a, b) = Stream::from_source(Numbers::to(20_000).promising(Guarantee::SurvivesRestart)).tee();
+    let (collected, flush) = a.collect();
+    let sink = Keep::new();
+    let kept = sink.log.clone();
+    let running = Relay::new([collected.zip(b).to(sink)]).spawn();
+    for round in 1..=3 {
+        tokio::time::sleep(SECOND).await;
+        flush.flush();
+        tokio::time::sleep(SECOND).await;
+        assert_eq!(kept.lock().unwrap().values().len(), round);
+    }
+    running.stopper().abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_does_not_wait_for_the_partner_of_what_a_join_holds() {
     let numbers = || Numbers::to(100).promising(Guarantee::SurvivesRestart);
     let (few, many) = (Numbers::to(1).promising(Guarantee::SurvivesRestart).then_waits(), numbers().then_waits());
