@@ -223,5 +223,9 @@ pub(crate) fn to_mqtt() {
     let own = rate(n, median(own.into_iter()));
     say("MQTT → MQTT, QoS 1", own, ("bare publisher", rate(n, median(alone.into_iter()))), 0.9);
     let both = rate(n, median(both.into_iter()));
-    println!("{:<28} {own:>12.0}/s   bare subscriber and publisher at once {both:>12.0}/s   ratio {:.2}", "", own / both);
+    println!(
+        "{:<28} {own:>12.0}/s   bare subscriber and publisher at once {both:>12.0}/s   ratio {:.2}",
+        "",
+        own / both
+    );
 }
