@@ -90,6 +90,8 @@ pub(crate) struct Control {
     retried: AtomicU64,
     /// What `count` still admits; asked anew when it is used up.
     admits: Mutex<u64>,
+    /// What `count` admits is used up, and the rest of it is held by operators: the stream ends for them.
+    counted_out: AtomicBool,
     /// Sinks whose position ledgers have not been read yet.
     ledgers_to_read: AtomicUsize,
     ledgers_read: Notify,
@@ -113,6 +115,7 @@ impl Control {
             last_arrival: Mutex::new(Instant::now()),
             retried: AtomicU64::new(0),
             admits: Mutex::new(0),
+            counted_out: AtomicBool::new(false),
             ledgers_to_read: AtomicUsize::new(0),
             ledgers_read: Notify::new(),
             records: Mutex::default(),
@@ -287,6 +290,20 @@ impl Control {
             }
         }
         *admits
+    }
+
+    /// Called by the pump when it has nothing to do and waits for no moment. If what `count` admits is used up, and no sink has anything
+    /// before it, operators hold the rest, and nothing more will come that could set it free: that is the end of the stream.
+    pub(crate) fn look_for_last(&self) {
+        if self.settings.count.is_some() && self.is_idle() && self.admits() == 0 && self.phase() == Phase::Running {
+            self.counted_out.store(true, Ordering::Release);
+            self.stop();
+        }
+    }
+
+    /// Whether the relay was stopped so that operators give out what they hold.
+    pub(crate) fn is_counted_out(&self) -> bool {
+        self.counted_out.load(Ordering::Acquire)
     }
 
     /// Takes so many of what `count` admits.

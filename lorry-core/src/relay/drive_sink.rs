@@ -15,6 +15,7 @@ use crate::{Class, Error, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -192,9 +193,16 @@ impl<T: Send + Sync + 'static> Driver<T> {
     async fn work(&mut self) -> Result<()> {
         let control = self.control.clone();
         let mut failed = std::pin::pin!(control.failed());
+        let queue = self.queue.clone();
+        let needless = async {
+            control.stopped().await;
+            poll_fn(|cx| queue.poll_barren(cx)).await;
+        };
         tokio::select! {
             opened = self.open() => opened?,
             () = &mut failed => return Ok(()),
+            // A stop, and nothing to deliver: whether the sink is there is of no interest any more.
+            () = needless => return Ok(()),
         }
         let mut ended = false;
         loop {

@@ -88,7 +88,10 @@ impl<T: Send + 'static> Driver<T> {
                 if !gives_again {
                     self.state.ledger.keep_lost();
                 }
-                ending_on_stop(gives_again)
+                match self.control.is_counted_out() {
+                    true => Ending::EndOfStream,
+                    false => ending_on_stop(gives_again),
+                }
             }
             Phase::Failed => Ending::Stop,
         };
@@ -124,6 +127,10 @@ impl<T: Send + 'static> Driver<T> {
             }
             let limit = self.limit();
             if limit == 0 || self.surplus.is_some() {
+                if control.admits() == 0 {
+                    // Nothing will come of itself to show the pump that it has had the last.
+                    self.queue.nudge();
+                }
                 tokio::select! {
                     () = self.state.ledger.signals.progress.notified() => exact = true,
                     () = room(&self.queue), if self.queue.room() == 0 => {}

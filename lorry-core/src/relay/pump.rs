@@ -134,6 +134,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                     }
                 }
                 None => {
+                    control.look_for_last();
                     if !control.is_over() {
                         control.look_for_stall();
                     }

@@ -130,6 +130,23 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Wakes the reader although nothing has come.
+    pub(crate) fn nudge(&self) {
+        let (reader, ender) = {
+            let mut state = lock(&self.0);
+            (state.reader.take(), state.ender.take())
+        };
+        wake(reader);
+        wake(ender);
+    }
+
+    /// Ready when nothing more will be pushed and the reader, which does not read yet, would find nothing.
+    pub(crate) fn poll_barren(&self, cx: &Context<'_>) -> Poll<()> {
+        self.watch_end(cx);
+        let state = lock(&self.0);
+        if state.ending.is_some() && state.held() == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// The reader is done with so many of the items it took.
     pub(crate) fn done(&self, items: usize) {
         let writers = {

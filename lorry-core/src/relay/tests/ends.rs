@@ -1,8 +1,8 @@
 //! How relays end: end of stream against stop, count, idle, drain.
 
-use super::script::{Keep, Numbers};
+use super::script::{Keep, Numbers, error};
 use crate::relay::*;
-use crate::{ErrorKind, Stream};
+use crate::{Class, ErrorKind, Stream};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -204,4 +204,36 @@ async fn elements_learn_what_is_required() {
     assert_eq!(seen.lock().unwrap().take(), Some(Guarantee::UntilExit));
     relay().run().await.unwrap();
     assert_eq!(*seen.lock().unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_is_the_end_of_the_stream_for_what_operators_hold() {
+    async fn counted<O: Clone + Send + Sync + 'static>(
+        build: impl FnOnce(Stream<u64>) -> Stream<O>,
+    ) -> (u64, u64, u64) {
+        let source = Numbers::to(100).promising(Guarantee::SurvivesRestart).then_waits();
+        let stream = build(Stream::from_source(source));
+        let relay = Relay::new([stream.to(Keep::new().taking(SECOND))]).count(7);
+        let report = tokio::time::timeout(Duration::from_secs(60), relay.run()).await.unwrap().unwrap();
+        (report.received, report.delivered, report.filtered)
+    }
+    assert_eq!(counted(|stream| stream.batch(5)).await, (7, 7, 0));
+    assert_eq!(counted(|stream| stream.sliding_window(5)).await, (7, 7, 0));
+    assert_eq!(counted(|stream| stream.filter(|n| n % 2 == 0).batch(5)).await, (13, 7, 6));
+    // The pairs of the others' numbers never come.
+    let other = Stream::from_source(Numbers::to(3).then_waits());
+    let (received, delivered, filtered) = counted(|stream| stream.zip(other)).await;
+    assert_eq!(received, delivered + filtered);
+    assert!(received <= 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_sink_that_would_get_nothing() {
+    let mut sink = Keep::new();
+    sink.opens = (0..100).map(|_| error(Class::Transient)).collect();
+    let running = Relay::new([Stream::from_source(Numbers::to(0).then_waits()).to(sink)]).spawn();
+    tokio::time::sleep(SECOND).await;
+    let began = tokio::time::Instant::now();
+    running.stop().await.unwrap();
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
