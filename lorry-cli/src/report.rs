@@ -59,7 +59,11 @@ pub(crate) fn judge(report: &Report) -> Outcome {
             Err(Failure::Usage(error.to_string()))
         }
         Some(error) if report.failed > 0 => {
-            Err(Failure::Failed(format!("{} not delivered: {error}", messages(report.failed))))
+            let held = match report.held {
+                0 => String::new(),
+                n => format!(", {n} more held"),
+            };
+            Err(Failure::Failed(format!("{} not delivered{held}: {error}", messages(report.failed))))
         }
         Some(error) => Err(Failure::Failed(error.to_string())),
         None if report.failed > 0 => Err(Failure::Failed(format!("{} not delivered", messages(report.failed)))),

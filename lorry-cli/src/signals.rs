@@ -13,7 +13,14 @@ pub(crate) struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// A file beyond the limit of this process (`ulimit -f`): taken over so that the write fails, in place of the process.
+    #[cfg(unix)]
+    _too_large: tokio::signal::unix::Signal,
 }
+
+/// SIGXFSZ, of the same number on all systems of today.
+#[cfg(unix)]
+const FILE_TOO_LARGE: i32 = 25;
 
 impl Signals {
     /// Takes the signals over. From here on they no longer end the process by themselves.
@@ -23,7 +30,11 @@ impl Signals {
     #[cfg(unix)]
     pub(crate) fn install() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            _too_large: signal(SignalKind::from_raw(FILE_TOO_LARGE))?,
+        })
     }
 
     /// Takes the signals over.

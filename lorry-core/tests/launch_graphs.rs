@@ -214,7 +214,7 @@ async fn every_node_accounts_for_what_it_took() {
     let of = |name: &str| accounts[name];
     assert_eq!((of("t"), of("filter0")), ([5, 5, 0, 0], [5, 3, 2, 0]));
     assert_eq!((of("unique0"), of("slice0"), of("f")), ([3, 2, 1, 0], [5, 3, 2, 0], [10, 10, 0, 0]));
-    assert_eq!((of("keepsink0"), of("keepsink1"), of("fakesrc1")), ([2, 2, 0, 0], [10, 10, 0, 0], [7, 7, 0, 0]));
+    assert_eq!((of("keepsink0"), of("keepsink1"), of("fakesrc1")), ([2, 1, 1, 0], [10, 10, 0, 0], [7, 7, 0, 0]));
 }
 
 #[tokio::test]

@@ -61,9 +61,9 @@ impl fmt::Debug for GraphNode {
 pub struct NodeCounts {
     /// Items that came in; for a source, messages admitted to the relay.
     pub taken: u64,
-    /// Items that went out; for a sink, those it is done with: delivered, or refused for good.
+    /// Items that went out; for a sink, those it has delivered.
     pub given: u64,
-    /// Items that ended here: filtered, rejected, or let go by a queue that leaks. `None` where it cannot be told.
+    /// Items that ended here: filtered, rejected (by a source or a sink too), or let go by a queue that leaks. `None` where it cannot be told.
     pub dropped: Option<u64>,
     /// Items held back. `None` where it cannot be told.
     pub held: Option<u64>,

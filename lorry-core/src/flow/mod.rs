@@ -27,7 +27,7 @@ pub use stream::{Branch, Stream};
 
 pub(crate) use describe::sorted;
 pub(crate) use downstream::{Downstream, Ending, Status, Turn, earliest};
-pub(crate) use node::{AnyNode, Info, Meter, Node, already_used};
+pub(crate) use node::{AnyNode, Count, Info, Meter, Node, already_used};
 pub(crate) use regions::{Crossing, regions};
 #[cfg(test)]
 pub(crate) use stage::Stage;

@@ -18,12 +18,20 @@ pub(crate) struct Meter {
     /// `u64::MAX` as long as nobody knows.
     dropped: AtomicU64,
     held: AtomicU64,
-    /// For the ends of the graph, which count taken and given themselves.
+    /// For the ends of the graph, which count for themselves.
     live: OnceLock<Live>,
 }
 
-/// Reads what an end has taken and given.
-type Live = Box<dyn Fn() -> (u64, u64) + Send + Sync>;
+/// What an end of the graph has done with its items; it holds the rest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Count {
+    pub(crate) taken: u64,
+    pub(crate) given: u64,
+    /// Refused.
+    pub(crate) dropped: u64,
+}
+
+type Live = Box<dyn Fn() -> Count + Send + Sync>;
 
 impl Default for Meter {
     fn default() -> Self {
@@ -48,22 +56,25 @@ impl Meter {
         self.held.store(held, Ordering::Relaxed);
     }
 
-    pub(crate) fn read_from(&self, live: impl Fn() -> (u64, u64) + Send + Sync + 'static) {
+    pub(crate) fn read_from(&self, live: impl Fn() -> Count + Send + Sync + 'static) {
         let _ = self.live.set(Box::new(live));
     }
 
     pub(crate) fn read(&self) -> (u64, u64) {
         match self.live.get() {
-            Some(live) => live(),
+            Some(live) => {
+                let Count { taken, given, .. } = live();
+                (taken, given)
+            }
             None => (self.taken.load(Ordering::Relaxed), self.given.load(Ordering::Relaxed)),
         }
     }
 
     /// Dropped and held, where that is known.
     pub(crate) fn read_rest(&self) -> Option<(u64, u64)> {
-        if self.live.get().is_some() {
-            let (taken, given) = self.read();
-            return Some((0, taken.saturating_sub(given)));
+        if let Some(live) = self.live.get() {
+            let Count { taken, given, dropped } = live();
+            return Some((dropped, taken.saturating_sub(given + dropped)));
         }
         let rest = (self.dropped.load(Ordering::Relaxed), self.held.load(Ordering::Relaxed));
         (rest.0 != u64::MAX).then_some(rest)

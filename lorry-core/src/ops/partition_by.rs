@@ -1,7 +1,7 @@
 //! `partition_by`: the same work in several tasks, in order for each key.
 
 use crate::flow::{
-    AnyNode, Crossing, Downstream, Ending, Holds, Info, Item, Meter, Node, Status, Turn, Wiring, already_used,
+    AnyNode, Count, Crossing, Downstream, Ending, Holds, Info, Item, Meter, Node, Status, Turn, Wiring, already_used,
 };
 use crate::registry::Role;
 use crate::relay::{Outlet, Queue};
@@ -86,7 +86,10 @@ impl<T: Send + 'static> Stream<T> {
 /// What comes into a queue is taken, what has left it is given.
 fn count<T: Send + 'static>(meter: &Meter, queue: &Arc<Queue<T>>) {
     let queue = queue.clone();
-    meter.read_from(move || queue.counts());
+    meter.read_from(move || {
+        let (taken, given) = queue.counts();
+        Count { taken, given, dropped: 0 }
+    });
 }
 
 /// The queues of the lanes, by number, as they are wired.

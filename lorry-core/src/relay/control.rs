@@ -63,6 +63,8 @@ pub(crate) struct SourceState {
     pub(crate) ledger: Ledger,
     /// What the peer, or the relay, lets it have undecided.
     pub(crate) window: usize,
+    /// Messages that the source itself refused, for the accounts.
+    pub(crate) refused: AtomicU64,
     pub(crate) ended: AtomicBool,
 }
 
@@ -194,7 +196,8 @@ impl Control {
             State::Retrying(error) | State::Degraded(error) => Some(format!("; {}: {error}", status.element())),
             _ => None,
         });
-        let text = format!("{held} messages were left undelivered within {within} s{}", down.unwrap_or_default());
+        let were = if held == 1 { "message was" } else { "messages were" };
+        let text = format!("{held} {were} left undelivered within {within} s{}", down.unwrap_or_default());
         self.fail(Error::transient(ErrorKind::Timeout, "", text));
     }
 

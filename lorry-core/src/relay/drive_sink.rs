@@ -8,7 +8,7 @@ use super::queue::Queue;
 use super::retry::{Backoff, Next};
 use super::sink::{Batch, Failures, Limits, Receipt, Sink, SinkInfo};
 use crate::ack::Token;
-use crate::flow::{AnyNode, BatchingOverride, Holds, Info, Item, Node, SinkEnd, Wiring};
+use crate::flow::{AnyNode, BatchingOverride, Count, Holds, Info, Item, Node, SinkEnd, Wiring};
 use crate::registry::Role;
 use crate::sync::lock;
 use crate::{Class, Error, Result};
@@ -16,7 +16,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -78,7 +78,13 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         let load = queue.clone();
         control.add_load(Box::new(move || load.held()));
         let counted = queue.clone();
-        self.info.meter.read_from(move || counted.counts());
+        let refused = Arc::<AtomicU64>::default();
+        let refusals = refused.clone();
+        self.info.meter.read_from(move || {
+            let (taken, gone) = counted.counts();
+            let dropped = refusals.load(Ordering::Acquire);
+            Count { taken, given: gone.saturating_sub(dropped), dropped }
+        });
         self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));
         match keeps_positions {
             true => control.expect_positions(),
@@ -99,6 +105,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
             again: VecDeque::new(),
             again_at: None,
             ask_again: false,
+            refused,
             fatal: false,
         };
         wiring.sinks.push(Box::pin(driver.run()));
@@ -161,6 +168,8 @@ struct Driver<T> {
     again_at: Option<Instant>,
     /// The sink's record is to be read again: nobody knows whether the last batch has landed.
     ask_again: bool,
+    /// Messages that the sink has refused for good, for the accounts.
+    refused: Arc<AtomicU64>,
     /// An error that ends the relay has been reported.
     fatal: bool,
 }
@@ -419,6 +428,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
                 None => token.delivered(),
                 Some(failure) if failure.error.class() == Class::Data => {
                     refused = true;
+                    self.refused.fetch_add(1, Ordering::AcqRel);
                     // Under `stop` the relay ends here. Its source will say so; but nothing more may be sent meanwhile.
                     self.fatal |= self.context.stop_on_refusal && token.is_of_a_lane();
                     token.reject(failure.error);

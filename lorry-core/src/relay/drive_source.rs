@@ -7,12 +7,12 @@ use super::queue::Queue;
 use super::retry::{Backoff, Next};
 use super::source::{Chunk, Event, Guarantee, Source, SourceInfo};
 use crate::ack::Ledger;
-use crate::flow::{Ending, Holds, Info, Item, Node};
+use crate::flow::{Count, Ending, Holds, Info, Item, Node};
 use crate::registry::Role;
 use crate::sync::lock;
 use crate::{Class, Error, ErrorKind, Result};
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use tokio::time::sleep;
@@ -39,13 +39,18 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
             name: name.clone(),
             ledger: Ledger::new(info.settlement, control.settings.on_error.on_rejected(), control.superseded.clone()),
             window: info.max_unacked.map_or(bound, |max| max.min(bound)),
+            refused: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
         control.add_source(state.clone());
         let queue = Arc::new(Queue::new(FEED));
         wiring.add_root(queue.clone(), down);
         let (counted, ledger) = (queue.clone(), state.clone());
-        meter.read_from(move || (ledger.ledger.tally().received, counted.counts().1));
+        meter.read_from(move || Count {
+            taken: ledger.ledger.tally().received,
+            given: counted.counts().1,
+            dropped: ledger.refused.load(Ordering::Acquire),
+        });
         let context = control.context(name);
         let driver = Driver {
             source,
@@ -184,6 +189,7 @@ impl<T: Send + 'static> Driver<T> {
     /// The source has a message that it cannot even hand over; the policy is the same as for one that a sink refuses.
     fn cannot_hand_over(&self, error: Error) -> Result<()> {
         self.state.ledger.not_handed_over();
+        self.state.refused.fetch_add(1, Ordering::AcqRel);
         match self.control.settings.on_error {
             super::OnError::Stop => Err(error.with("from", &self.state.name)),
             super::OnError::Drop => {
@@ -245,6 +251,7 @@ impl<T: Send + 'static> Driver<T> {
             return;
         }
         self.control.admit(len);
+        self.state.refused.fetch_add(chunk.refused.len() as u64, Ordering::AcqRel);
         let bytes = chunk.values.iter().map(|value| self.source.weigh(value)).sum();
         let mut items = Vec::with_capacity(len);
         self.state.ledger.issue(chunk, bytes, &mut items);

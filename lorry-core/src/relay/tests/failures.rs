@@ -85,8 +85,12 @@ async fn drop_counts_and_goes_on() {
     let source = Numbers::to(100);
     let read = source.log.clone();
     let relay = Relay::new([Stream::from_source(source).to(sink)]).on_error(OnError::Drop);
-    let report = relay.run().await.unwrap();
+    let running = relay.spawn();
+    let monitor = running.monitor();
+    let report = running.wait().await;
     assert_eq!((report.delivered, report.dropped, report.failed), (90, 10, 0));
+    let sink = monitor.graph().nodes().last().unwrap().account();
+    assert_eq!((sink.taken, sink.given, sink.dropped, sink.held), (100, 90, Some(10), Some(0)));
     let log = read.lock().unwrap();
     assert_eq!(log.up_to(), Some(99));
     let refused = log.settled.iter().map(|settled| match settled {
