@@ -188,3 +188,18 @@ async fn a_view_that_takes_no_inserts_ends_the_relay() {
     deliver(&mut open(&options(&server, "v")).await.unwrap(), ids(0..3)).await.unwrap();
     assert_eq!(server.psql("SELECT count(*) FROM base"), "3");
 }
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn what_the_server_never_takes_is_no_matter_of_waiting() {
+    let server = server();
+    server.psql("CREATE TABLE base (id bigint); CREATE VIEW v AS SELECT id, id + 1 AS next FROM base");
+    let mut sink = open(&options(&server, "v")).await.unwrap();
+    let (_, class, text) = only(deliver(&mut sink, batch([r#"{"id": 1, "next": 2}"#])).await);
+    assert!(class == Class::Config && text.contains("cannot insert into column \"next\""), "{text}");
+    deliver(&mut sink, ids(1..2)).await.unwrap();
+    assert_eq!(server.psql("SELECT id, next FROM v"), "1|2");
+
+    let error = open(&options(&server, "base").set("options", "-c max_connections=5")).await.unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("55P02"), "{error}");
+}
