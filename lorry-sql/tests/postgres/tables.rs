@@ -1,7 +1,8 @@
 //! Tables: made, widened, found, changed by others.
 
+use super::common::message;
 use super::{batch, deliver, deliver_all, lines, named, only, open, open_to_drop, options, server, types};
-use lorry_core::relay::{Context, Sink};
+use lorry_core::relay::{Batch, Context, Sink};
 use lorry_core::{Class, ErrorKind};
 use lorry_sql::{Evolve, IfExists, SqlOptions, SqlSink};
 
@@ -92,13 +93,21 @@ async fn a_key_named_like_a_system_column_refuses_its_message_alone() {
     assert_eq!(named(deliver(&mut sink, batch(rows)).await), [(1, Class::Data), (2, Class::Transient)]);
     assert_eq!(server.psql("SELECT string_agg(id::text, ' ') FROM t WHERE id >= 200"), "200");
 
+    // From the options it is nobody's message.
+    for table in ["t", "missing", "{{ topic[0] }}"] {
+        let error = open(&options(&server, table).column("xmin", "timestamp")).await.unwrap_err();
+        assert!(error.class() == Class::Config && error.to_string().contains("\"xmin\" is the name"), "{error}");
+    }
+
     // Left out like any other key, or a column of a view, which may have one of that name.
     let mut sink = open(&options(&server, "t").evolve(Evolve::Ignore)).await.unwrap();
     deliver(&mut sink, batch([r#"{"id": 300, "ctid": 1}"#])).await.unwrap();
     server.psql("CREATE TABLE base (id int, place text); CREATE VIEW v AS SELECT id, place AS ctid FROM base");
     let mut sink = open(&options(&server, "v")).await.unwrap();
     deliver(&mut sink, batch([r#"{"id": 1, "ctid": "here"}"#])).await.unwrap();
-    assert_eq!(server.psql("SELECT place FROM base"), "here");
+    let mut sink = open(&options(&server, "v").column("ctid", "header.place")).await.unwrap();
+    deliver(&mut sink, Batch::new(vec![message("{}").header("place", "there")])).await.unwrap();
+    assert_eq!(server.psql("SELECT string_agg(place, ' ') FROM base"), "here there");
 }
 
 #[tokio::test]
