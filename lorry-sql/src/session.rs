@@ -72,10 +72,24 @@ impl Session {
     pub(crate) async fn open(&mut self) -> Result<()> {
         self.connected = false;
         self.connect().await?;
-        match self.settings.target.clone() {
-            Target::Fixed(name) => self.table(&name).await.map(drop),
-            Target::Made { .. } => Ok(()),
-        }
+        let table = match self.settings.target.clone() {
+            Target::Fixed(name) => Some(self.table(&name).await?),
+            Target::Made { .. } => None,
+        };
+        self.check_fields(table)
+    }
+
+    /// A name from the options that can never be a column is no message's fault, and would refuse each of them.
+    fn check_fields(&self, table: Option<usize>) -> Result<()> {
+        let table = table.and_then(|at| self.tables.get(at)?.table.as_ref());
+        let dialect = self.writer.dialect();
+        let has = |name: &str| {
+            table.is_some_and(|table| table.columns.iter().any(|own| fold(dialect, &own.name) == fold(dialect, name)))
+        };
+        let names = self.settings.fields.iter().map(|(name, _)| name);
+        names.filter(|name| !has(name)).try_for_each(|name| {
+            dialect.check_name(name).map_err(|error| error.classed(Class::Config).hint("see the option columns="))
+        })
     }
 
     /// Inserts a batch. Under `stop` only what precedes the first message refused.

@@ -113,6 +113,11 @@ pub(crate) trait Dialect: Send + Sync + fmt::Debug {
     /// Most columns in a table.
     fn most_columns(&self) -> usize;
 
+    /// Names that no new column can have, exactly as spelt: every table has a column of its own under them.
+    fn system_columns(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Whether names that differ only in the case of their ASCII letters are one.
     fn folds_case(&self) -> bool {
         false
@@ -166,6 +171,9 @@ pub(crate) trait Dialect: Send + Sync + fmt::Debug {
                 self.longest_name()
             )),
             _ if name.contains('\0') => wrong("holds a NUL character".into()),
+            _ if self.system_columns().contains(&name) => {
+                wrong(format!("is the name of a system column, which every table in {} has", self.name()))
+            }
             _ => Ok(()),
         }
     }

@@ -243,6 +243,20 @@ async fn names_are_quoted_and_checked() {
 }
 
 #[tokio::test]
+async fn names_of_the_row_number_and_of_other_databases_can_be_columns() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    let rows = [r#"{"rowid": "a", "ctid": 1}"#, r#"{"oid": "b", "_rowid_": "c", "xmin": 2}"#];
+    for row in rows {
+        deliver(&mut sink, batch([row])).await.unwrap();
+    }
+    assert_eq!(
+        folder.texts("SELECT concat_ws(' ', rowid, oid, _rowid_, ctid, xmin) FROM t ORDER BY ctid NULLS LAST"),
+        ["a 1", "b c 2"]
+    );
+}
+
+#[tokio::test]
 async fn upper_and_lower_case_do_not_collide_in_silence() {
     let folder = Folder::new();
     let mut sink = open(&folder.address("t")).await.unwrap();

@@ -33,6 +33,11 @@ impl Dialect for Postgres {
         1_600
     }
 
+    /// Names are quoted, so only these spellings: `CTID` can be a column.
+    fn system_columns(&self) -> &'static [&'static str] {
+        &["tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"]
+    }
+
     /// Two relays may add the same column at the same moment.
     fn add_column(&self, table: &TableName, column: &str, kind: Kind) -> String {
         format!(

@@ -13,12 +13,17 @@ pub(super) fn of_state(state: &str) -> (ErrorKind, Class) {
         "40003" => (ErrorKind::Connection, Ambiguous),
         // Transaction integrity constraint violation.
         "40002" => (ErrorKind::Constraint, Data),
-        // "cached plan must not change result type": gone with the connection.
-        "0A000" | "26000" => (ErrorKind::Refused, Transient),
+        // A prepared statement that the server has not: gone with the connection.
+        "26000" => (ErrorKind::Refused, Transient),
         // What was there when the table was described is not, or is of another type: described anew.
         "3D000" | "3F000" | "42P01" | "42703" | "42704" | "42804" => (ErrorKind::NotFound, Config),
         // Undefined table in the guise of a missing schema is above; too many columns is the table's fault.
         "54011" => (ErrorKind::Refused, Config),
+        // A view that takes no inserts, a setting that only the server can have: waiting does not help, unlike with what is locked or in
+        // use, the rest of its class.
+        "55000" | "55P02" => (ErrorKind::Refused, Config),
+        // A column of a view that is computed, an old server: not in this version.
+        "0A000" => (ErrorKind::Refused, Config),
         // Database dropped.
         "57P04" => (ErrorKind::NotFound, Config),
         _ => match state.get(..2).unwrap_or_default() {
@@ -42,7 +47,11 @@ pub(super) fn running(op: &'static str, error: &tokio_postgres::Error, lost: Cla
 }
 
 fn told(op: &'static str, said: &DbError) -> Error {
-    let (kind, class) = of_state(said.code().code());
+    let (kind, class) = match (said.code().code(), said.routine()) {
+        // "cached plan must not change result type", in whatever language: gone with the connection.
+        ("0A000", Some("RevalidateCachedQuery")) => (ErrorKind::Refused, Class::Transient),
+        (state, _) => of_state(state),
+    };
     let text = match said.detail() {
         // The detail of some errors is the whole row or statement: enough of it.
         Some(detail) => format!("{}: {}", said.message(), shortened(detail)),
@@ -137,13 +146,13 @@ mod tests {
         let cases = [
             (
                 Class::Transient,
-                "08006 08P01 25006 25P02 40001 40P01 53100 53300 55P03 57014 57P01 57P02 57P03 58030 XX000 0A000 26000",
+                "08006 08P01 25006 25P02 40001 40P01 53100 53300 55006 55P03 57014 57P01 57P02 57P03 58030 XX000 26000",
             ),
             (
                 Class::Data,
                 "22001 22003 22021 22P02 22P05 23502 23503 23505 23514 23P01 40002 44000 54000 P0001 21000 39004 LR001",
             ),
-            (Class::Config, "28000 28P01 3D000 3F000 42501 42601 42703 42P01 42804 54011 57P04"),
+            (Class::Config, "28000 28P01 3D000 3F000 42501 42601 42703 42P01 42804 54011 55000 55P02 0A000 57P04"),
             (Class::Ambiguous, "40003"),
         ];
         for (class, states) in cases {

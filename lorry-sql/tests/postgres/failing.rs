@@ -1,8 +1,10 @@
 //! Refused rows, and servers that go away.
 
 use super::{batch, deliver, deliver_all, ids, named, only, open, open_to_drop, options, server};
-use lorry_core::Class;
 use lorry_core::relay::Batch;
+use lorry_core::{Class, Message, Relay, Stream};
+use lorry_sql::SqlSink;
+use lorry_testkit::MemorySource;
 use std::time::{Duration, Instant};
 
 const CONSTRAINTS: &str = "CREATE TABLE kinds (kind text PRIMARY KEY); INSERT INTO kinds VALUES ('a');
@@ -160,4 +162,44 @@ async fn locks_deadlocks_and_read_only_servers_pass() {
     server.psql("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf()");
     deliver_all(&mut reading, ids(1..2)).await;
     assert_eq!(server.psql("SELECT count(*) FROM t"), "2");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_view_that_takes_no_inserts_ends_the_relay() {
+    let server = server();
+    server.psql("CREATE TABLE base (id bigint); CREATE VIEW v AS SELECT DISTINCT id FROM base");
+    for stop in [true, false] {
+        let mut sink =
+            if stop { open(&options(&server, "v")).await.unwrap() } else { open_to_drop(&options(&server, "v")).await };
+        let failures = named(deliver(&mut sink, ids(0..3)).await);
+        assert_eq!(failures, (0..3).map(|index| (index, Class::Config)).collect::<Vec<_>>());
+    }
+    let source = MemorySource::new((0..3).map(|id| Message::new(format!(r#"{{"id": {id}}}"#))));
+    let origin = source.origin();
+    let run = Relay::new([Stream::from_source(source).to(SqlSink::new(options(&server, "v")))]).run();
+    let error = tokio::time::timeout(Duration::from_secs(30), run).await.unwrap().unwrap_err();
+    assert_eq!(error.class(), Class::Config);
+    let text = error.to_string();
+    assert!(["cannot insert into view \"v\"", "DISTINCT", "55000"].iter().all(|word| text.contains(word)), "{text}");
+    assert_eq!(origin.settled().len(), 0);
+    // What mends it.
+    server.psql("CREATE RULE r AS ON INSERT TO v DO INSTEAD INSERT INTO base VALUES (new.id)");
+    deliver(&mut open(&options(&server, "v")).await.unwrap(), ids(0..3)).await.unwrap();
+    assert_eq!(server.psql("SELECT count(*) FROM base"), "3");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn what_the_server_never_takes_is_no_matter_of_waiting() {
+    let server = server();
+    server.psql("CREATE TABLE base (id bigint); CREATE VIEW v AS SELECT id, id + 1 AS next FROM base");
+    let mut sink = open(&options(&server, "v")).await.unwrap();
+    let (_, class, text) = only(deliver(&mut sink, batch([r#"{"id": 1, "next": 2}"#])).await);
+    assert!(class == Class::Config && text.contains("cannot insert into column \"next\""), "{text}");
+    deliver(&mut sink, ids(1..2)).await.unwrap();
+    assert_eq!(server.psql("SELECT id, next FROM v"), "1|2");
+
+    let error = open(&options(&server, "base").set("options", "-c max_connections=5")).await.unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("55P02"), "{error}");
 }

@@ -1,7 +1,8 @@
 //! Tables: made, widened, found, changed by others.
 
+use super::common::message;
 use super::{batch, deliver, deliver_all, lines, named, only, open, open_to_drop, options, server, types};
-use lorry_core::relay::{Context, Sink};
+use lorry_core::relay::{Batch, Context, Sink};
 use lorry_core::{Class, ErrorKind};
 use lorry_sql::{Evolve, IfExists, SqlOptions, SqlSink};
 
@@ -60,6 +61,53 @@ async fn names_are_quoted_and_their_length_checked() {
     let mut sink = open(&options(&server, "cases")).await.unwrap();
     deliver(&mut sink, batch([r#"{"a": 1, "A": 2}"#])).await.unwrap();
     assert_eq!(server.psql(r#"SELECT a, "A" FROM cases"#), "1|2");
+}
+
+const SYSTEM_COLUMNS: [&str; 6] = ["ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"];
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_key_named_like_a_system_column_refuses_its_message_alone() {
+    let server = server();
+    // In the batch that makes the table, and in one that would widen it.
+    let mut sink = open_to_drop(&options(&server, "t")).await;
+    for from in [0, 100] {
+        let mut rows = vec![format!(r#"{{"id": {from}}}"#)];
+        rows.extend(SYSTEM_COLUMNS.map(|name| format!(r#"{{"id": -1, "new": 1, "{name}": 1}}"#)));
+        rows.push(r#"[{"id": -1}, {"xm\u0069n": null}]"#.to_owned());
+        rows.push(format!(r#"{{"id": {}, "CTID": 1, "inner": {{"ctid": 1}}, "oid": 2}}"#, from + 1));
+        let failures = deliver(&mut sink, batch(rows)).await.unwrap_err();
+        let said: Vec<_> = failures.iter().map(|failure| (failure.index, failure.error.class())).collect();
+        assert_eq!(said, (1..8).map(|index| (index, Class::Data)).collect::<Vec<_>>());
+        for (failure, name) in failures.iter().zip(SYSTEM_COLUMNS.iter().chain(&["xmin"])) {
+            let text = failure.error.to_string();
+            assert!(text.contains(&format!("{name:?} is the name of a system column")), "{text}");
+        }
+    }
+    assert_eq!(server.psql("SELECT string_agg(id::text, ' ' ORDER BY id) FROM t"), "0 1 100 101");
+    assert_eq!(types(&server, "t"), "id bigint\nCTID bigint\ninner jsonb\noid bigint");
+
+    // Under `stop` the rows before it are committed.
+    let mut sink = open(&options(&server, "t")).await.unwrap();
+    let rows = [r#"{"id": 200}"#, r#"{"id": 201, "cmin": 1}"#, r#"{"id": 202}"#];
+    assert_eq!(named(deliver(&mut sink, batch(rows)).await), [(1, Class::Data), (2, Class::Transient)]);
+    assert_eq!(server.psql("SELECT string_agg(id::text, ' ') FROM t WHERE id >= 200"), "200");
+
+    // From the options it is nobody's message.
+    for table in ["t", "missing", "{{ topic[0] }}"] {
+        let error = open(&options(&server, table).column("xmin", "timestamp")).await.unwrap_err();
+        assert!(error.class() == Class::Config && error.to_string().contains("\"xmin\" is the name"), "{error}");
+    }
+
+    // Left out like any other key, or a column of a view, which may have one of that name.
+    let mut sink = open(&options(&server, "t").evolve(Evolve::Ignore)).await.unwrap();
+    deliver(&mut sink, batch([r#"{"id": 300, "ctid": 1}"#])).await.unwrap();
+    server.psql("CREATE TABLE base (id int, place text); CREATE VIEW v AS SELECT id, place AS ctid FROM base");
+    let mut sink = open(&options(&server, "v")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"id": 1, "ctid": "here"}"#])).await.unwrap();
+    let mut sink = open(&options(&server, "v").column("ctid", "header.place")).await.unwrap();
+    deliver(&mut sink, Batch::new(vec![message("{}").header("place", "there")])).await.unwrap();
+    assert_eq!(server.psql("SELECT string_agg(place, ' ') FROM base"), "here there");
 }
 
 #[tokio::test]
