@@ -114,3 +114,26 @@ fn an_expression_that_never_ends_does_not_keep_the_process() {
     run.wait().exits(1).says("drain time-out");
     assert!(began.elapsed().as_secs() < 15, "took {:?}", began.elapsed());
 }
+
+#[test]
+fn a_file_beyond_the_limit_fails_the_write_and_not_the_process() {
+    let dir = Dir::new();
+    let lorry = format!(
+        "ulimit -f 8; exec '{}' relay 'test://?count=10000' 'file://{}' --drain-timeout 300ms --report report.json",
+        env!("CARGO_BIN_EXE_lorry"),
+        dir.text("out.txt")
+    );
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", &lorry])
+        .current_dir(dir.path(""))
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stderr.take().unwrap()));
+    assert!(lines.any(|line| line.unwrap().contains("File too large")), "the process ended without a word");
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let last = lines.map_while(Result::ok).last();
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{last:?}");
+    assert!(last.unwrap().contains("messages were left undelivered"));
+}
