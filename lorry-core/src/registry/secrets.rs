@@ -97,6 +97,12 @@ impl Secrets {
         self.places = merged(std::mem::take(&mut self.places));
     }
 
+    /// Adds these places of the text; what stands there is no password for certain, so it may stand elsewhere.
+    pub(crate) fn cover(&mut self, places: impl IntoIterator<Item = Range<usize>>) {
+        self.places.extend(places);
+        self.places = merged(std::mem::take(&mut self.places));
+    }
+
     /// Adds those of a property's value: it may differ from the text by quotes and backslashes.
     pub(crate) fn add_value(&mut self, name: &str, value: &str) {
         if is_secret(name) {
