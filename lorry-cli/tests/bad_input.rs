@@ -66,3 +66,59 @@ fn addresses_options_and_expressions() {
     }
     assert!(!dir.path("nothing.db").exists(), "a refused request made its database");
 }
+
+#[test]
+fn a_slip_in_an_address_or_option_shows_no_password() {
+    let dir = Dir::new();
+    let check =
+        |text: &str| ["", "--dot", "--json", "--mermaid", "--fbp"].map(|flag| format!("check {flag} launch|{text}"));
+    let mut cases = Vec::new();
+    for address in
+        ["mqtt//joe:SEKRET1@h/a", "joe:SEKRET1@127.0.0.1:20111/a", "mqtt:joe:SEKRET1@h/a", "mqtt:/joe:SEKRET1@h/a"]
+    {
+        cases.extend(check(&format!("mqttsrc location={address} ! nullsink")));
+        cases.extend(check(&format!("{address} ! nullsink")));
+        for wrong in ["nosuch", "nullsink foo=1", "! nullsink"] {
+            cases.push(format!("launch|mqttsrc location={address} ! {wrong}"));
+        }
+        let graph = format!("'{address}' -> LOCATION Read(mqttsrc) OUT -> IN Show(nullsink)\n");
+        dir.write("graph.fbp", &graph);
+        for flag in ["", "--json", "--fbp"] {
+            let args = ["check", flag, "fbp", "graph.fbp"];
+            hides(&dir, &args.into_iter().filter(|arg| !arg.is_empty()).collect::<Vec<_>>());
+        }
+        cases.push(format!("relay {address}?nosuch=1 null:"));
+        cases.push(format!("publish {address}?nosuch=1 --data x"));
+        cases.push(format!("relay null: {address}"));
+    }
+    for text in ["pasword=SEKRET1", "foo=SEKRET1", "pwd=\"SEKRET1 SEKRET1\""] {
+        cases.extend(check(&format!("mqttsrc location=mqtt://h/a {text} ! nullsink")));
+        cases.extend(check(&format!("mqttsrc location=mqtt://h/a {text} ! nosuch")));
+    }
+    for text in ["pasword=SEKRET1", "foo=SEKRET1"] {
+        cases.extend(check(&format!("mqttsrc location=mqtt://h/a?{text} ! nullsink")));
+        cases.extend(check(&format!("mqtt://h/a?{text} ! nullsink")));
+        cases.push(format!("relay mqtt://h/a?{text} null:"));
+    }
+    let relays = [
+        "mqtt//joe:SEKRET1@h/a null:",
+        "joe:SEKRET1@127.0.0.1:20111/a null:",
+        "- postgresql:/u:SEKRET1@h/db?table=t",
+        "- postgresql:u:SEKRET1@h/db?table=t",
+        "- postgresql//u:SEKRET1@h/db?table=t",
+        "- sqlite:u:SEKRET1@h/db",
+        "- sqlite:u:SEKRET1@h/db?table=t",
+    ];
+    cases.extend(relays.map(|relay| format!("relay {relay}")));
+    cases.push("publish mqtt//joe:SEKRET1@h/a --data x".to_owned());
+    for case in cases {
+        let (words, text) = case.split_once('|').map_or((&*case, None), |(words, text)| (words, Some(text)));
+        hides(&dir, &words.split_whitespace().chain(text).collect::<Vec<_>>());
+    }
+}
+
+fn hides(dir: &Dir, args: &[&str]) {
+    let ran = dir.run(args);
+    assert!(!ran.out.is_empty() || !ran.err.is_empty(), "{} says nothing", ran.shown);
+    assert!(!ran.out.contains("SEKRET1") && !ran.err.contains("SEKRET1"), "{}\n{}{}", ran.shown, ran.out, ran.err);
+}

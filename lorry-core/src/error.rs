@@ -56,7 +56,8 @@ pub enum Class {
 /// An error of Lorry: what was done ([`op`](Error::op)), what went wrong, where, and the class.
 ///
 /// `Display` is one line for a log, `Debug` is several for a person. Clones share their content. Secrets never enter: whoever
-/// makes an error from a driver's text is responsible for that text.
+/// makes an error from a driver's text is responsible for that text. The password of a `user:password@` is masked here, too, except in
+/// errors of data: those are about messages.
 ///
 /// ```
 /// use lorry_core::{Class, Error, ErrorKind};
@@ -85,7 +86,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of any kind and class. `op` is a verb phrase ("connect", "insert rows"), empty for none.
     pub fn new(kind: ErrorKind, class: Class, op: impl Into<Cow<'static, str>>, message: impl fmt::Display) -> Self {
-        let (op, message) = (op.into(), message.to_string());
+        let (op, message) = (op.into(), without_logins(class, message.to_string()));
         Self(Arc::new(Inner { kind, class, op, message, context: Vec::new(), hint: None, source: None }))
     }
 
@@ -117,14 +118,15 @@ impl Error {
     /// Adds where it happened: `("topic", "a/b")`. Shown in the order added.
     #[must_use]
     pub fn with(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        Arc::make_mut(&mut self.0).context.push((key, value.to_string()));
+        let value = without_logins(self.0.class, value.to_string());
+        Arc::make_mut(&mut self.0).context.push((key, value));
         self
     }
 
     /// What to write or do instead; ends the line after a semicolon.
     #[must_use]
     pub fn hint(mut self, hint: impl fmt::Display) -> Self {
-        Arc::make_mut(&mut self.0).hint = Some(hint.to_string());
+        Arc::make_mut(&mut self.0).hint = Some(without_logins(self.0.class, hint.to_string()));
         self
     }
 
@@ -166,6 +168,10 @@ impl Error {
     pub fn context(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.0.context.iter().map(|(key, value)| (*key, value.as_str()))
     }
+}
+
+fn without_logins(class: Class, text: String) -> String {
+    if class == Class::Data { text } else { crate::registry::without_logins(text) }
 }
 
 impl fmt::Display for Error {

@@ -123,8 +123,11 @@ impl Graph {
                 }
             });
             let (source, sink) = (node.source_info(identity), node.sink_info(identity));
-            let detail =
-                source.as_ref().map(|info| info.identity.clone()).or(sink.as_ref().map(|info| info.identity.clone()));
+            let detail = source
+                .as_ref()
+                .map(|info| &info.identity)
+                .or(sink.as_ref().map(|info| &info.identity))
+                .map(|identity| crate::registry::without_logins(identity.clone()));
             GraphNode {
                 name,
                 kind: info.kind,

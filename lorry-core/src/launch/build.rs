@@ -3,7 +3,7 @@
 use super::ast::{Pipeline, Property};
 use super::graph::Shape;
 use super::layout::{Layout, Placed};
-use super::{Fault, parse, parse_args, secrets_of};
+use super::{Fault, kebab, parse, parse_args, secrets_of, unknown};
 use crate::flow::Operator;
 use crate::registry::secrets::{self, Secrets};
 use crate::registry::{Element, ElementSpec, Registry, Role};
@@ -66,6 +66,7 @@ impl Registry {
         let properties = layout.elements.iter().flat_map(|element| &element.properties);
         let mut secrets = secrets_of(&layout.text, properties);
         secrets.hide(&layout.text, &layout.hidden);
+        secrets.cover(unknown::of_layout(layout, self));
         // As it stands before anything is added, so that an error is about what was written.
         let build = Build { registry: self, layout, secrets: &secrets };
         let ends = build.check().map_err(|fault| fault.in_text(&layout.text, &secrets))?;
@@ -227,10 +228,6 @@ impl Build<'_> {
         }
         settings
     }
-}
-
-fn kebab(name: &str) -> String {
-    name.to_ascii_lowercase().replace('_', "-")
 }
 
 impl Layout {

@@ -29,6 +29,7 @@ mod lexer;
 mod parser;
 mod resolve;
 mod snippet;
+mod unknown;
 
 #[cfg(test)]
 mod tests;
@@ -99,6 +100,11 @@ pub fn parse_args(args: &[String]) -> Result<Pipeline> {
         [text] => parse(text),
         args => parse(&lexer::join(args)),
     }
+}
+
+/// The name of a property as options have it.
+fn kebab(name: &str) -> String {
+    name.to_ascii_lowercase().replace('_', "-")
 }
 
 /// The secrets of a text and of the values in it, which may differ from the text by quotes and backslashes.

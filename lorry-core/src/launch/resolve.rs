@@ -2,7 +2,7 @@
 
 use super::ast::{Bin, Chain, Element, Item, Node, Pipeline};
 use super::layout::{At, End, Layout, Placed, Planner, Written};
-use super::{Fault, secrets_of};
+use super::{Fault, secrets_of, unknown};
 use crate::Result;
 use crate::registry::{Registry, Role, Uri};
 use std::collections::HashSet;
@@ -22,6 +22,7 @@ impl Pipeline {
                     secrets.add_value("", url);
                 }
             }
+            secrets.cover(unknown::of_pipeline(self, registry));
             fault.in_text(&self.text, &secrets)
         })
     }

@@ -226,6 +226,20 @@ fn passwords_are_not_shown_and_the_caret_still_stands() {
     assert!(error.contains("mqtt://b1:1883,b2:1884/a"), "{error}");
 }
 
+#[test]
+fn values_of_unknown_options_are_not_shown() {
+    for (text, line) in [
+        ("identity pasword=hunter2 ! nosuch", "identity pasword=*** ! nosuch"),
+        ("identity foo=hunter2 ! nosuch", "identity foo=*** ! nosuch"),
+        ("identity foo = \"hunter2 x\" ! nosuch", "identity foo = *** ! nosuch"),
+        ("capsfilter caps=text/csv ! nosuch", "capsfilter caps=text/csv ! nosuch"),
+    ] {
+        let error = complaining().parse_launch(text).unwrap_err().to_string();
+        assert!(error.contains(line), "{error}");
+        assert_eq!(under(&error), "nosuch", "{error}");
+    }
+}
+
 fn debugged(text: &str) -> String {
     format!("{:?}", parse(text))
 }

@@ -20,6 +20,7 @@ pub use spec::{ElementSpec, OptionSpec, Role};
 pub use types::{Secret, Size, Span};
 pub use uri::{Host, Uri, redact};
 
+pub(crate) use secrets::without_logins;
 pub(crate) use uri::is_secret as is_secret_name;
 
 #[cfg(test)]

@@ -19,19 +19,38 @@ pub(crate) struct Secrets {
 
 /// The secrets of a text, such as a launch text or a command line.
 pub(crate) fn of_text(text: &str) -> Secrets {
-    Secrets::at(places(text), text)
+    let mut places = places(text);
+    places.extend(logins(text));
+    Secrets::at(merged(places), text)
 }
 
 /// The secrets of a text that is one address, in which spaces and quotes are characters like others.
 pub(crate) fn of_address(text: &str) -> Secrets {
     let plain =
         |c: char| if c.is_whitespace() || matches!(c, '"' | '\'') { "x".repeat(c.len_utf8()) } else { c.to_string() };
-    Secrets::at(places(&text.chars().map(plain).collect::<String>()), text)
+    let plain = text.chars().map(plain).collect::<String>();
+    let mut places = places(&plain);
+    // A command has words of its own.
+    places.extend(logins(if text.starts_with("exec:") { text } else { &plain }));
+    Secrets::at(merged(places), text)
 }
 
-/// The value of an option as it may be shown.
+/// The value of an option as it may be shown. In one that is no address, such as an expression, `a:b@c` is no login.
 pub(crate) fn shown(name: &str, value: &str) -> String {
-    if is_secret(name) { MASK.to_owned() } else { of_address(value).masked(value) }
+    match is_secret(name) {
+        true => MASK.to_owned(),
+        false if name == "location" || like_address(value) => of_address(value).masked(value),
+        false => Secrets::at(places(value), value).masked(value),
+    }
+}
+
+/// A message or a name of a source or sink, with `***` for the password of each `user:password@`.
+pub(crate) fn without_logins(text: String) -> String {
+    if !text.contains('@') {
+        return text;
+    }
+    let lines = text.split('\n').map(|line| Secrets { places: merged(logins(line)), words: Vec::new() }.masked(line));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn places(text: &str) -> Vec<Range<usize>> {
@@ -75,6 +94,12 @@ impl Secrets {
     pub(crate) fn hide(&mut self, text: &str, places: &[Range<usize>]) {
         self.words.extend(places.iter().filter_map(|place| text.get(place.clone())).flat_map(words));
         self.places.extend(places.iter().cloned());
+        self.places = merged(std::mem::take(&mut self.places));
+    }
+
+    /// Adds these places of the text; what stands there is no password for certain, so it may stand elsewhere.
+    pub(crate) fn cover(&mut self, places: impl IntoIterator<Item = Range<usize>>) {
+        self.places.extend(places);
         self.places = merged(std::mem::take(&mut self.places));
     }
 
@@ -167,6 +192,59 @@ fn word_length(text: &str, start: usize) -> usize {
         ends
     };
     text[start..].find(ends).unwrap_or(text.len() - start)
+}
+
+/// The password of each `user:password@` before which the scheme, its colon or its slashes were forgotten. Everything after the first
+/// colon counts, be it the scheme's: nobody knows which of two names is the user.
+fn logins(text: &str) -> Vec<Range<usize>> {
+    let mut places = Vec::new();
+    let mut at = 0;
+    while let Some(sign) = text[at..].chars().next() {
+        let rest = &text[at..];
+        let quote = matches!(sign, '"' | '\'').then_some(sign);
+        let start = at + quote.map_or(0, char::len_utf8);
+        let mut escaped = false;
+        let ends = |c: char| {
+            let ends = !escaped && quote.map_or(c.is_whitespace() || matches!(c, '"' | '\''), |quote| c == quote);
+            escaped = c == '\\' && !escaped;
+            ends
+        };
+        let end = text[start..].find(ends).map(|length| start + length);
+        let word = &text[start..end.unwrap_or(text.len())];
+        at = match quote {
+            // A quote that opens no address may be anything: what is in it is looked at word by word.
+            Some(_) if end.is_none() || !like_address(word) => start,
+            _ if rest.starts_with(char::is_whitespace) => at + sign.len_utf8(),
+            _ => {
+                places.extend(login(word).map(|place| start + place.start..start + place.end));
+                start + word.len() + quote.map_or(0, char::len_utf8)
+            }
+        };
+    }
+    places
+}
+
+/// The place of the password in a word that may be an address.
+fn login(word: &str) -> Option<Range<usize>> {
+    // The server of a whole address is no login.
+    let server = word.find("://").map(|scheme| scheme + 3).and_then(|start| {
+        let server = word[start..].split('/').next().unwrap_or_default();
+        let port = server.rsplit_once(':').is_none_or(|(_, port)| port.chars().all(|c| c.is_ascii_digit()));
+        (port && !server.contains('@')).then_some(start + server.len())
+    });
+    let skip = server.unwrap_or(0);
+    let at = word.rfind('@').filter(|at| *at > skip)?;
+    let colons = word[skip..at].match_indices(':').map(|(colon, _)| skip + colon + 1);
+    let start = colons.into_iter().find(|start| !word[*start..].starts_with("//"))?;
+    let password = word[start..at].trim_start_matches('/');
+    (!password.is_empty() && !password.starts_with(&format!("{MASK}@"))).then_some(at - password.len()..at)
+}
+
+/// Whether a value may be meant as an address: a name, and a colon or two slashes.
+fn like_address(value: &str) -> bool {
+    let name = |c: char| c.is_alphanumeric() || matches!(c, '+' | '-' | '.' | '_' | '%');
+    let rest = value.trim_start_matches(name);
+    value.starts_with(char::is_alphanumeric) && (rest.starts_with(':') || rest.starts_with('/'))
 }
 
 /// The values of `password=` and its like, as properties and as options of addresses.

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::{Error, ErrorKind};
 
 fn refuse(text: &str) -> String {
     Uri::parse(text).unwrap_err().to_string()
@@ -109,4 +110,51 @@ fn a_text_that_is_no_percent_encoding_is_kept_where_there_is_no_authority() {
     let uri = Uri::parse("exec:date +%Ec?x=%ff").unwrap();
     assert_eq!((uri.rest(), uri.path()), ("date +%Ec?x=%ff", "date +%Ec"));
     assert!(refuse("mqtt://localhost/%ff").contains("UTF-8"));
+}
+
+#[test]
+fn logins_are_masked_without_scheme_colon_or_slashes() {
+    let cases = [
+        ("mqtt//joe:hunter2@h/a", "mqtt//joe:***@h/a"),
+        ("joe:hunter2@127.0.0.1:20111/a", "joe:***@127.0.0.1:20111/a"),
+        ("mqtt:joe:hunter2@h/a", "mqtt:***@h/a"),
+        ("mqtt:/joe:hunter2@h/a", "mqtt:/***@h/a"),
+        ("//joe:hun:ter2@h/a", "//joe:***@h/a"),
+        ("/:hunter2@h/a", "/:***@h/a"),
+        ("relay - \"postgresql:/u:hun ter2@h/db?table=t\"", "relay - \"postgresql:/***@h/db?table=t\""),
+        ("a location=mqtt//joe:hun\\ ter2@h/a ! b", "a location=mqtt//joe:***@h/a ! b"),
+        ("'mqtt//joe:hunter2@h/a' -> LOCATION Read(mqttsrc)", "'mqtt//joe:***@h/a' -> LOCATION Read(mqttsrc)"),
+        ("mqtt://h/a?pasword=hunter2&qos=1", "mqtt://h/a?pasword=***&qos=1"),
+        ("mqttsrc pwd=hunter2 qos=1", "mqttsrc pwd=*** qos=1"),
+        ("file:a@b", "file:***@b"),
+        // What is no login is shown.
+        ("mqtt://joe@h/a", "mqtt://joe@h/a"),
+        ("mqtt:plant/+/temp", "mqtt:plant/+/temp"),
+        ("user=joe@example.org topic=a:b", "user=joe@example.org topic=a:b"),
+        ("12:30 joe@example.org", "12:30 joe@example.org"),
+        (
+            "mqttsrc password-file=a token-env=b topic=c ! filter expr='.a | @json'",
+            "mqttsrc password-file=a token-env=b topic=c ! filter expr='.a | @json'",
+        ),
+    ];
+    for (text, shown) in cases {
+        assert_eq!(redact(text), shown);
+        assert_eq!(redact(shown), shown, "masked twice");
+    }
+    // Words of a command are its own; an address is one word, with its spaces.
+    assert_eq!(Uri::parse("exec:say 12:30 joe@h joe:hunter2@h").unwrap().to_string(), "exec:say 12:30 joe@h joe:***@h");
+    assert_eq!(Uri::parse("mqtt:joe:hun ter2@h/a").unwrap().to_string(), "mqtt:***@h/a");
+    assert_eq!(refuse("mqtt//joe:hun ter2@h/a").matches("hun").count(), 0);
+    let error = Registry::new().source("joe:hunter2@h:1/a").map(drop).unwrap_err().to_string();
+    assert!(error.contains("address: joe:***@h:1/a"), "{error}");
+}
+
+#[test]
+fn errors_mask_logins_unless_they_are_about_data() {
+    let error = Error::usage("\"u:hunter2@h/db\" is no name").with("file", "u:hunter2@h").hint("not mqtt:u:hunter2@h");
+    assert_eq!(error.to_string(), "\"u:***@h/db\" is no name (file: u:***@h); not mqtt:***@h");
+    let error = Error::usage("no answer").with("server", "mqtt://h:1883/a@b");
+    assert_eq!(error.to_string(), "no answer (server: mqtt://h:1883/a@b)");
+    let error = Error::data(ErrorKind::Constraint, "insert rows", "'to:joe@example.org' is too long");
+    assert_eq!(error.to_string(), "insert rows: 'to:joe@example.org' is too long");
 }

@@ -161,7 +161,9 @@ impl Uri {
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.hosts.is_empty() && self.user.is_none() && !self.rest.starts_with("//") {
-            return write!(f, "{}:{}", self.scheme, redact(&self.rest));
+            // The scheme may be a user: the whole counts.
+            let text = format!("{}:{}", self.scheme, self.rest);
+            return f.write_str(&secrets::of_address(&text).masked(&text));
         }
         write!(f, "{}://", self.scheme)?;
         if let Some(user) = &self.user {
@@ -181,12 +183,11 @@ impl fmt::Display for Uri {
                 write!(f, ":{port}")?;
             }
         }
-        f.write_str(&self.path)?;
+        f.write_str(&secrets::without_logins(self.path.clone()))?;
         for (i, (name, value)) in self.options.iter().enumerate() {
             write!(f, "{}{name}", if i == 0 { '?' } else { '&' })?;
             match value {
-                Some(_) if is_secret(name) => f.write_str("=***")?,
-                Some(value) => write!(f, "={value}")?,
+                Some(value) => write!(f, "={}", secrets::shown(name, value))?,
                 None => {}
             }
         }
@@ -200,11 +201,14 @@ impl fmt::Debug for Uri {
     }
 }
 
-/// Whether an option of this name holds a secret.
+/// Whether an option of this name holds a secret, or was meant to: names that are nearly `password` count.
 pub(crate) fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let plain = name.ends_with("-file") || name.ends_with("_file") || name.ends_with("-env") || name.ends_with("_env");
-    !plain && ["password", "passwd", "secret", "token"].iter().any(|word| name.contains(word))
+    let near = |(word, most): (&str, usize)| name.contains(word) || strsim::damerau_levenshtein(&name, word) <= most;
+    !plain
+        && ([("password", 2), ("passwd", 1), ("secret", 1), ("token", 1)].into_iter().any(near)
+            || matches!(&*name, "pass" | "pwd"))
 }
 
 /// Any text with passwords of addresses and of `password=` options in it replaced by `***`; for errors that quote what was typed.
