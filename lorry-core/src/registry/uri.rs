@@ -186,9 +186,8 @@ impl fmt::Display for Uri {
         f.write_str(&secrets::without_logins(self.path.clone()))?;
         for (i, (name, value)) in self.options.iter().enumerate() {
             write!(f, "{}{name}", if i == 0 { '?' } else { '&' })?;
-            match value {
-                Some(value) => write!(f, "={}", secrets::shown(name, value))?,
-                None => {}
+            if let Some(value) = value {
+                write!(f, "={}", secrets::shown(name, value))?;
             }
         }
         Ok(())

@@ -158,6 +158,7 @@ pub(crate) fn registry() -> (Registry, Arc<Mutex<Vec<Message>>>) {
             let numbered = (0..options.num_buffers.unwrap_or(0)).map(|n| Message::new(n.to_string()));
             Ok(Box::new(Given(listed.chain(numbered).map(|message| message.at("fake/topic")).collect())))
         })
+        .options::<FakeSrc>()
         .optional_location(),
     );
     registry.add(
@@ -165,6 +166,7 @@ pub(crate) fn registry() -> (Registry, Arc<Mutex<Vec<Message>>>) {
             takes::<FileSrc>(args)?;
             Ok(empty())
         })
+        .options::<FileSrc>()
         .schemes(&["file"])
         .bare_path()
         .optional_location(),
@@ -174,6 +176,7 @@ pub(crate) fn registry() -> (Registry, Arc<Mutex<Vec<Message>>>) {
             takes::<Mqtt>(args)?;
             Ok(empty())
         })
+        .options::<Mqtt>()
         .schemes(&["mqtt"]),
     );
     for (name, schemes) in [("fakesink", &["fake"] as &[_]), ("filesink", &["file"]), ("sqlsink", &["crate", "sqlite"])]
