@@ -182,6 +182,7 @@ async fn operators_with_several_inputs() {
 }
 
 /// What each node took, gave, dropped and held at the end, by name.
+#[cfg(feature = "jq")]
 async fn accounts(bench: &Bench, text: &str) -> BTreeMap<String, [u64; 4]> {
     let running = bench.registry.parse_launch(text).unwrap().on_error(OnError::Drop).spawn();
     let monitor = running.monitor();

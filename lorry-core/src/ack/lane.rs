@@ -56,6 +56,8 @@ struct State {
     /// Items of the first run that are already counted in `settled`.
     counted: usize,
     items: usize,
+    /// Items in `runs`; of an ordered lane those of done runs that wait for one before them too.
+    unsettled: usize,
     tally: Tally,
     settled: Option<Position>,
     handed: Option<Position>,
@@ -70,7 +72,7 @@ struct State {
 
 enum Entry {
     Open(Weak<Run>),
-    Done { last: Position, detail: Option<Vec<(Position, Decision)>> },
+    Done { len: usize, last: Position, detail: Option<Vec<(Position, Decision)>> },
 }
 
 enum Decision {
@@ -133,6 +135,7 @@ impl Lane {
             let run = Run::new(len, Completion::Lane { lane: self.clone(), seq, at, bytes });
             state.runs.push_back(Entry::Open(Arc::downgrade(&run)));
             state.items += len;
+            state.unsettled += len;
             self.signals.items.fetch_add(len, Ordering::AcqRel);
             self.signals.bytes.fetch_add(bytes, Ordering::AcqRel);
             state.tally.received += len as u64;
@@ -225,7 +228,8 @@ impl Lane {
 
     /// Reports the decided items of runs that are still open, one by one.
     fn report_open(&self) {
-        for run in self.open_runs() {
+        let (runs, _) = lock(&self.state).open_runs();
+        for run in runs {
             let verdicts = self.unreported(&run);
             drop(run);
             if !verdicts.is_empty() {
@@ -251,29 +255,39 @@ impl Lane {
         verdicts
     }
 
-    fn open_runs(&self) -> Vec<Arc<Run>> {
-        let state = lock(&self.state);
-        let open = state.runs.iter().filter_map(|entry| match entry {
-            Entry::Open(run) => run.upgrade(),
-            Entry::Done { .. } => None,
-        });
-        open.collect()
-    }
-
-    /// The counts, exact within open runs too.
-    pub(crate) fn tally(&self) -> Tally {
-        let (mut tally, stays) = {
+    /// The counts, decided items of open runs too; and whether they are exact, which they are not for the moment in which a run ends:
+    /// until it has reported, its items count as undecided.
+    pub(crate) fn tally(&self) -> (Tally, bool) {
+        let (mut tally, stays, (runs, exact)) = {
             let state = lock(&self.state);
-            (state.tally, state.stopping || state.lost)
+            (state.tally, state.stopping || state.lost, state.open_runs())
         };
-        for run in self.open_runs() {
+        for run in runs {
             for index in 0..run.len() {
                 if let Some(slot) = run.decided(index) {
                     self.count(&mut tally, &run, index, slot, stays);
                 }
             }
         }
-        tally
+        (tally, exact)
+    }
+
+    /// How many items the source has not been told of, or is about to be; and whether that is exact. It is what the source's peer counts
+    /// that lets so many stay unacknowledged: in an ordered lane also those that are decided behind one that is not.
+    pub(crate) fn unsettled(&self) -> (usize, bool) {
+        let (all, counted, (runs, exact)) = {
+            let state = lock(&self.state);
+            (state.unsettled, state.counted, state.open_runs())
+        };
+        let decided: usize = match self.settlement {
+            Settlement::InOrder => runs.first().map_or(0, |run| {
+                counted + (counted..run.len()).take_while(|&index| self.settleable(run, index).is_some()).count()
+            }),
+            Settlement::Each => {
+                runs.iter().map(|run| (0..run.len()).filter(|&index| run.decided(index).is_some()).count()).sum()
+            }
+        };
+        (all.saturating_sub(decided), exact)
     }
 
     /// `stays`: what is dropped undecided stays with the source, which is no failure.
@@ -389,7 +403,8 @@ impl Lane {
         let place = (seq - state.first) as usize;
         match self.settlement {
             Settlement::InOrder => {
-                let done = Entry::Done { last: at.position(len - 1), detail: troubled.then_some(detail) };
+                let last = at.position(len - 1);
+                let done = Entry::Done { len, last, detail: troubled.then_some(detail) };
                 if let Some(entry) = state.runs.get_mut(place) {
                     *entry = done;
                 }
@@ -398,12 +413,9 @@ impl Lane {
             Settlement::Each => {
                 state.verdicts.extend(verdicts);
                 if let Some(entry) = state.runs.get_mut(place) {
-                    *entry = Entry::Done { last: at.position(len - 1), detail: None };
+                    *entry = Entry::Done { len, last: at.position(len - 1), detail: None };
                 }
-                while let Some(Entry::Done { .. }) = state.runs.front() {
-                    state.runs.pop_front();
-                    state.first += 1;
-                }
+                state.skip_done();
             }
         }
         drop(state);
@@ -413,6 +425,17 @@ impl Lane {
 }
 
 impl State {
+    /// The runs that are not done; and whether these are all, which they are not for the moment in which one ends.
+    fn open_runs(&self) -> (Vec<Arc<Run>>, bool) {
+        let open = self.runs.iter().filter_map(|entry| match entry {
+            Entry::Open(run) => Some(run),
+            Entry::Done { .. } => None,
+        });
+        let alive: Vec<_> = open.clone().filter_map(Weak::upgrade).collect();
+        let all = alive.len() == open.count();
+        (alive, all)
+    }
+
     fn settle(&mut self, position: Position, decision: Decision) {
         if let Decision::Refuse(error) = decision {
             self.verdicts.push(Verdict { position, refused: Some(error) });
@@ -423,8 +446,9 @@ impl State {
     /// Moves over the done runs at the front, up to the first item that holds the lane.
     fn advance(&mut self) {
         while !self.broken && matches!(self.runs.front(), Some(Entry::Done { .. })) {
-            let Some(Entry::Done { last, detail }) = self.runs.pop_front() else { return };
+            let Some(Entry::Done { len, last, detail }) = self.runs.pop_front() else { return };
             self.first += 1;
+            self.unsettled -= len;
             let counted = std::mem::take(&mut self.counted);
             let Some(detail) = detail else {
                 self.settled = Some(last);
@@ -440,10 +464,15 @@ impl State {
         }
         if self.broken {
             // Nothing behind a failed item is ever settled; only the numbers of the runs still count.
-            while matches!(self.runs.front(), Some(Entry::Done { .. })) {
-                self.runs.pop_front();
-                self.first += 1;
-            }
+            self.skip_done();
+        }
+    }
+
+    fn skip_done(&mut self) {
+        while let Some(&Entry::Done { len, .. }) = self.runs.front() {
+            self.runs.pop_front();
+            self.first += 1;
+            self.unsettled -= len;
         }
     }
 }

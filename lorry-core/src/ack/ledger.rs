@@ -34,6 +34,20 @@ pub(crate) struct Bound {
     pub(crate) bytes: usize,
 }
 
+/// Why a source gives nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// Its peer lets only so many be unacknowledged, in each lane.
+    Peer(usize),
+    /// The relay's bound.
+    Items(usize),
+    Bytes(usize),
+}
+
+/// It cannot be told at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Doubt;
+
 impl Ledger {
     /// `superseded` counts, for the whole relay, lost lanes whose items come again while some are still on their way.
     pub(crate) fn new(settlement: Settlement, on_rejected: OnRejected, superseded: Arc<AtomicUsize>) -> Self {
@@ -129,10 +143,22 @@ impl Ledger {
 
     /// The counts of all lanes, past ones included.
     pub(crate) fn tally(&self) -> Tally {
+        self.counts().0
+    }
+
+    /// The counts, and whether they are exact: see [`Lane::tally`].
+    pub(crate) fn counts(&self) -> (Tally, bool) {
         self.forget();
-        let mut tally = lock(&self.lanes).past;
-        self.all().iter().for_each(|lane| tally += lane.tally());
-        tally
+        let (mut tally, lanes) = {
+            let lanes = lock(&self.lanes);
+            (lanes.past, lanes.all())
+        };
+        let mut exact = true;
+        for (counts, is_exact) in lanes.iter().map(|lane| lane.tally()) {
+            tally += counts;
+            exact &= is_exact;
+        }
+        (tally, exact)
     }
 
     /// How many more items fit under the bound. The quick answer counts whole chunks; where that says none, the exact one is asked.
@@ -145,14 +171,31 @@ impl Ledger {
         }
     }
 
-    /// Whether whole chunks leave room under this number of items; the quick half of [`room`](Ledger::room).
-    pub(crate) fn has_room(&self, items: usize) -> bool {
-        self.retained().0 < items
-    }
-
-    /// How many lanes are open; at least one.
-    pub(crate) fn lanes(&self) -> usize {
-        lock(&self.lanes).open.len().max(1)
+    /// Why the source gives nothing more before something is decided. `Err` when it is in doubt, for the moment in which a run ends.
+    pub(crate) fn is_full(&self, bound: Bound, peer: Option<usize>) -> Result<Option<Full>, Doubt> {
+        if let Some(most) = peer {
+            let lanes = self.open();
+            let (mut unsettled, mut exact) = (0, true);
+            for (items, is_exact) in lanes.iter().map(|lane| lane.unsettled()) {
+                unsettled += items;
+                exact &= is_exact;
+            }
+            if unsettled >= most.saturating_mul(lanes.len().max(1)) {
+                return if exact { Ok(Some(Full::Peer(most))) } else { Err(Doubt) };
+            }
+        }
+        let (items, bytes) = self.retained();
+        if bytes >= bound.bytes {
+            return Ok(Some(Full::Bytes(bound.bytes)));
+        }
+        if items < bound.items {
+            return Ok(None);
+        }
+        match self.counts() {
+            (tally, _) if (tally.held() as usize) < bound.items => Ok(None),
+            (_, true) => Ok(Some(Full::Items(bound.items))),
+            (_, false) => Err(Doubt),
+        }
     }
 
     /// Whether every item of every lane is decided.
@@ -175,7 +218,7 @@ impl Ledger {
         let (over, leaving): (Vec<_>, Vec<_>) =
             std::mem::take(&mut lanes.leaving).into_iter().partition(|lane| lane.is_over());
         lanes.leaving = leaving;
-        over.iter().for_each(|lane| lanes.past += lane.tally());
+        over.iter().for_each(|lane| lanes.past += lane.tally().0);
     }
 
     fn open(&self) -> Vec<Arc<Lane>> {
@@ -183,7 +226,12 @@ impl Ledger {
     }
 
     fn all(&self) -> Vec<Arc<Lane>> {
-        let lanes = lock(&self.lanes);
-        lanes.open.values().chain(&lanes.leaving).cloned().collect()
+        lock(&self.lanes).all()
+    }
+}
+
+impl Lanes {
+    fn all(&self) -> Vec<Arc<Lane>> {
+        self.open.values().chain(&self.leaving).cloned().collect()
     }
 }

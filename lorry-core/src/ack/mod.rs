@@ -14,7 +14,7 @@ mod token;
 pub use token::{Outcome, Token};
 
 pub(crate) use lane::Lane;
-pub(crate) use ledger::{Bound, Ledger};
+pub(crate) use ledger::{Bound, Doubt, Full, Ledger};
 pub(crate) use run::{Completion, OnRejected, Run};
 pub(crate) use tally::Tally;
 

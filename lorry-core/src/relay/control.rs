@@ -7,12 +7,12 @@ use super::report::{Report, Snapshot};
 use super::retry::Retry;
 use super::source::Guarantee;
 use super::state::{MemoryState, StateStore};
-use crate::ack::{Bound, Ledger, Tally};
+use crate::ack::{Bound, Doubt, Ledger, Tally};
 use crate::flow::Graph;
 use crate::sync::lock;
 use crate::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -61,8 +61,10 @@ pub(crate) enum Phase {
 pub(crate) struct SourceState {
     pub(crate) name: Arc<str>,
     pub(crate) ledger: Ledger,
-    /// What the peer, or the relay, lets it have undecided.
-    pub(crate) window: usize,
+    /// How many the peer lets stay unacknowledged in each lane.
+    pub(crate) max_unacked: Option<usize>,
+    /// Messages that are admitted, and perhaps not in the ledger, or not in the pump's queue yet.
+    pub(crate) entering: AtomicUsize,
     /// Messages that the source itself refused, for the accounts.
     pub(crate) refused: AtomicU64,
     pub(crate) ended: AtomicBool,
@@ -116,7 +118,7 @@ impl Control {
             started: Instant::now(),
             last_arrival: Mutex::new(Instant::now()),
             retried: AtomicU64::new(0),
-            admits: Mutex::new(0),
+            admits: Mutex::default(),
             counted_out: AtomicBool::new(false),
             ledgers_to_read: AtomicUsize::new(0),
             ledgers_read: Notify::new(),
@@ -274,47 +276,78 @@ impl Control {
     }
 
     pub(crate) fn tally(&self) -> Tally {
-        let mut tally = Tally::default();
-        lock(&self.sources).iter().for_each(|source| tally += source.ledger.tally());
+        self.counts().0
+    }
+
+    /// The counts, and whether they are exact: for a moment an item that is decided may still count as undecided.
+    fn counts(&self) -> (Tally, bool) {
+        let (mut tally, mut exact) = (Tally::default(), true);
+        for source in &*lock(&self.sources) {
+            let (counts, is_exact) = source.ledger.counts();
+            tally += counts;
+            exact &= is_exact && source.entering.load(Ordering::Acquire) == 0;
+        }
         lock(&self.inputs).iter().for_each(|input| tally += *lock(input));
-        tally
+        (tally, exact)
     }
 
     /// How many more messages `count` admits: never more than that many are undecided or delivered together. Stops the relay when they
     /// are all delivered.
     pub(crate) fn admits(&self) -> u64 {
-        let Some(count) = self.settings.count else { return u64::MAX };
+        match self.settings.count {
+            None => u64::MAX,
+            Some(count) => *self.admission(count),
+        }
+    }
+
+    /// Lets so many in, or as many as `count` admits. The source says when they are in: [`SourceState::entering`].
+    pub(crate) fn admit(&self, source: &SourceState, wanted: usize) -> usize {
+        let Some(count) = self.settings.count else {
+            source.entering.store(wanted, Ordering::Release);
+            return wanted;
+        };
+        let mut admits = self.admission(count);
+        let fits = usize::try_from(*admits).unwrap_or(usize::MAX).min(wanted);
+        *admits -= fits as u64;
+        source.entering.store(fits, Ordering::Release);
+        fits
+    }
+
+    fn admission(&self, count: u64) -> MutexGuard<'_, u64> {
         let mut admits = lock(&self.admits);
         if *admits == 0 {
+            let entering =
+                lock(&self.sources).iter().map(|source| source.entering.load(Ordering::Acquire)).sum::<usize>();
             let tally = self.tally();
-            *admits = count.saturating_sub(tally.delivered + tally.held());
+            // What is entering may be in a ledger already, and counted twice: rather too few for a moment than too many.
+            *admits = count.saturating_sub(tally.delivered + tally.held() + entering as u64);
             if tally.delivered >= count {
                 self.stop();
             }
         }
-        *admits
+        admits
     }
 
-    /// Called by the pump when it has nothing to do and waits for no moment. If what `count` admits is used up, and no sink has anything
-    /// before it, operators hold the rest, and nothing more will come that could set it free: that is the end of the stream.
-    pub(crate) fn look_for_last(&self) {
-        if self.settings.count.is_some() && self.is_idle() && self.admits() == 0 && self.phase() == Phase::Running {
-            self.counted_out.store(true, Ordering::Release);
-            self.stop();
+    /// Whether what `count` admits is used up, all of it delivered or undecided.
+    pub(crate) fn is_used_up(&self) -> Result<bool, Doubt> {
+        let Some(count) = self.settings.count else { return Ok(false) };
+        // Nothing is admitted while this is held.
+        let _admits = lock(&self.admits);
+        match self.counts() {
+            (tally, true) => Ok(tally.delivered + tally.held() >= count),
+            (_, false) => Err(Doubt),
         }
+    }
+
+    /// What `count` admits is used up, and operators hold the rest of it: that is the end of the stream for them.
+    pub(crate) fn end_counted(&self) {
+        self.counted_out.store(true, Ordering::Release);
+        self.stop();
     }
 
     /// Whether the relay was stopped so that operators give out what they hold.
-    pub(crate) fn is_counted_out(&self) -> bool {
+    pub(crate) fn has_ended_counted(&self) -> bool {
         self.counted_out.load(Ordering::Acquire)
-    }
-
-    /// Takes so many of what `count` admits.
-    pub(crate) fn admit(&self, items: usize) {
-        if self.settings.count.is_some() {
-            let mut admits = lock(&self.admits);
-            *admits = admits.saturating_sub(items as u64);
-        }
     }
 
     pub(crate) fn report(&self) -> Report {
@@ -333,80 +366,15 @@ impl Control {
         Snapshot { counts: self.report(), elements }
     }
 
-    // Stalls.
+    // Whether anything is on its way.
 
-    /// Called by the pump when it has nothing to do and waits for no moment. If all sources are at their limit, and no sink has
-    /// anything before it, nothing can happen any more.
-    pub(crate) fn look_for_stall(&self) {
-        if self.phase() != Phase::Running || !lock(&self.inputs).is_empty() {
-            return;
-        }
-        if lock(&self.loads).iter().any(|load| load() > 0) {
-            return;
-        }
-        let sources = lock(&self.sources).clone();
-        let mut live = sources.iter().filter(|source| !source.ended.load(Ordering::Acquire)).peekable();
-        if live.peek().is_none() {
-            return;
-        }
-        // The quick count first: it is never below the exact one.
-        let full = |source: &&Arc<SourceState>| {
-            // The window is each lane's own.
-            let window = source.window.saturating_mul(source.ledger.lanes());
-            !source.ledger.has_room(window) && source.ledger.tally().held() as usize >= window
-        };
-        let Some(first) = live.clone().next() else { return };
-        if !live.all(|source| full(&source)) {
-            return;
-        }
-        let (holder, held) = self.holder();
-        self.fail(
-            Error::config(
-                ErrorKind::Stalled,
-                "",
-                format!(
-                    "nothing can move any more: {holder} holds {held} messages, and {} gives no more than {} before they are decided",
-                    first.name, first.window
-                ),
-            )
-            .hint("make the operator hold less, or give it a time limit"),
-        );
+    /// Nobody outside can put anything in, and no sink has anything before it.
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.inputs).is_empty() && lock(&self.loads).iter().all(|load| load() == 0)
     }
 
-    fn holder(&self) -> (String, u64) {
-        self.graph.fullest().map_or(("an operator".into(), 0), |(node, held)| (node.name.to_string(), held))
-    }
-
-    /// All sources have ended, nobody else can put anything in, and no sink has anything before it. If items cannot move then, they
-    /// never will.
-    pub(crate) fn is_over(&self) -> bool {
-        self.is_idle() && self.have_ended()
-    }
-
-    /// What the sources still have cannot come in, since nothing before it moves, and an operator holds some: those wait for one another.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.is_idle() && self.holder().1 > 0
-    }
-
-    fn is_idle(&self) -> bool {
-        self.phase() == Phase::Running
-            && lock(&self.inputs).is_empty()
-            && lock(&self.loads).iter().all(|load| load() == 0)
-    }
-
-    fn have_ended(&self) -> bool {
-        lock(&self.sources).iter().all(|source| source.ended.load(Ordering::Acquire))
-    }
-
-    pub(crate) fn cannot_move(&self) {
-        let (holder, held) = self.holder();
-        let why = if self.have_ended() { "all sources have ended" } else { "there is no room before it" };
-        let text = format!(
-            "nothing can move any more: {holder} holds {held} messages, and waits for some that will not come, for {why}"
-        );
-        self.fail(
-            Error::config(ErrorKind::Stalled, "", text)
-                .hint("let it hold more (ahead), or do not filter only one of the streams that it joins"),
-        );
+    pub(crate) fn live_sources(&self) -> Vec<Arc<SourceState>> {
+        let sources = lock(&self.sources);
+        sources.iter().filter(|source| !source.ended.load(Ordering::Acquire)).cloned().collect()
     }
 }

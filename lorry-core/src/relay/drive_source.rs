@@ -12,7 +12,7 @@ use crate::registry::Role;
 use crate::sync::lock;
 use crate::{Class, Error, ErrorKind, Result};
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use tokio::time::sleep;
@@ -34,11 +34,11 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
         let Some(source) = lock(&source).take() else { return };
         let control = wiring.control.clone();
         let info = source.info(&control.settings.identity);
-        let bound = control.settings.bound.items;
         let state = Arc::new(SourceState {
             name: name.clone(),
             ledger: Ledger::new(info.settlement, control.settings.on_error.on_rejected(), control.superseded.clone()),
-            window: info.max_unacked.map_or(bound, |max| max.min(bound)),
+            max_unacked: info.max_unacked,
+            entering: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         });
@@ -93,7 +93,7 @@ impl<T: Send + 'static> Driver<T> {
                 if !gives_again {
                     self.state.ledger.keep_lost();
                 }
-                match self.control.is_counted_out() {
+                match self.control.has_ended_counted() {
                     true => Ending::EndOfStream,
                     false => ending_on_stop(gives_again),
                 }
@@ -242,15 +242,13 @@ impl<T: Send + 'static> Driver<T> {
 
     /// Into the ledger and on to the pump, as far as `count` admits.
     fn admit(&mut self, mut chunk: Chunk<T>) {
-        let admits = usize::try_from(self.control.admits()).unwrap_or(usize::MAX);
-        if chunk.values.len() > admits {
-            self.surplus = Some(chunk.split_off(admits));
+        let len = self.control.admit(&self.state, chunk.values.len());
+        if chunk.values.len() > len {
+            self.surplus = Some(chunk.split_off(len));
         }
-        let len = chunk.values.len();
         if len == 0 {
             return;
         }
-        self.control.admit(len);
         self.state.refused.fetch_add(chunk.refused.len() as u64, Ordering::AcqRel);
         let bytes = chunk.values.iter().map(|value| self.source.weigh(value)).sum();
         let mut items = Vec::with_capacity(len);
@@ -258,6 +256,7 @@ impl<T: Send + 'static> Driver<T> {
         if !items.is_empty() {
             self.queue.push_all(&mut items);
         }
+        self.state.entering.store(0, Ordering::Release);
     }
 
     /// Tells the source what has been decided, and applies the policy to what was rejected.

@@ -16,6 +16,7 @@ mod retry;
 mod running;
 mod sink;
 mod source;
+mod standstill;
 mod state;
 
 pub use builder::Relay;

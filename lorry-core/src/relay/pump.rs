@@ -2,6 +2,7 @@
 
 use super::control::Control;
 use super::queue::Queue;
+use super::standstill::Roots;
 use crate::Result;
 use crate::flow::{Downstream, Ending, Item, Turn};
 use std::future::{Future, poll_fn};
@@ -96,19 +97,19 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
     let mut failed = std::pin::pin!(control.failed());
     let mut timer = Timer::default();
     let mut moved_since = false;
-    let mut stuck_before = false;
+    let mut before = None;
     poll_fn(|cx| {
         for _ in 0..TURNS {
             if failed.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
             let now = tokio::time::Instant::now().into_std();
-            let (mut moved, mut blocked, mut all_blocked, mut finished) = (false, false, true, true);
+            let (mut moved, mut any_blocked, mut all_blocked, mut finished) = (false, false, true, true);
             let mut deadline = None;
             for root in &mut roots {
                 let progress = root.turn(&mut Turn { now, cx });
                 moved |= progress.moved;
-                blocked |= progress.blocked;
+                any_blocked |= progress.blocked;
                 all_blocked &= progress.blocked || progress.finished;
                 finished &= progress.finished;
                 deadline = crate::flow::earliest(deadline, progress.deadline);
@@ -117,7 +118,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                 return Poll::Ready(());
             }
             if moved {
-                (moved_since, stuck_before) = (true, false);
+                (moved_since, before) = (true, None);
                 continue;
             }
             if std::mem::take(&mut moved_since) {
@@ -134,17 +135,14 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                     }
                 }
                 None => {
-                    control.look_for_last();
-                    if !control.is_over() {
-                        control.look_for_stall();
-                    }
-                    if blocked && (control.is_over() || all_blocked && control.is_stuck()) {
-                        // Seen twice, because a sink may have made room after this turn had asked for it.
-                        if std::mem::replace(&mut stuck_before, true) {
-                            control.cannot_move();
+                    let now = control.standstill(Roots { any_blocked, all_blocked });
+                    if let Some(why) = now {
+                        if before == now {
+                            control.cannot_move(why);
                         }
                         cx.waker().wake_by_ref();
                     }
+                    before = now;
                 }
             }
             return Poll::Pending;

@@ -237,3 +237,28 @@ async fn a_stop_does_not_wait_for_a_sink_that_would_get_nothing() {
     running.stop().await.unwrap();
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
+
+/// On several threads a pump that has nothing to do must not take a source that is about to hand over for one that has had its last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn count_is_exact_on_several_threads() {
+    for round in 0..2_000 {
+        let count = [1, 2, 7, 300][round % 4];
+        let numbers = || Numbers::to(1_000_000).promising(Guarantee::SurvivesRestart);
+        let some = Stream::from_source(numbers()).filter(|n| n % 3 == 0);
+        let both = some.union(Stream::from_source(numbers()).filter(|n| n % 2 == 0));
+        let report = Relay::new([both.to(Keep::new())]).count(count).run().await.unwrap();
+        assert_eq!((report.delivered, report.held), (count, 0), "round {round}");
+    }
+}
+
+/// Nor a source that has just handed over all that its window allows for one of which nothing more will come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_full_window_is_no_standstill_on_several_threads() {
+    for round in 0..100 {
+        let numbers = || Stream::from_source(Numbers::to(1_000).window(8));
+        let both = numbers().batch(3).union(numbers().batch(8));
+        let report =
+            Relay::new([both.to(Keep::new())]).run().await.unwrap_or_else(|error| panic!("round {round}: {error}"));
+        assert_eq!(report.delivered, 2_000, "round {round}");
+    }
+}

@@ -167,7 +167,30 @@ async fn a_relay_that_can_never_move_again_says_so() {
     let error = report.error.unwrap();
     assert_eq!(error.kind(), ErrorKind::Stalled);
     assert!(error.to_string().contains("zip0 holds 19 messages"), "{error}");
-    assert!(error.to_string().contains("numbersrc0 gives no more than 20"), "{error}");
+    assert!(error.to_string().contains("numbersrc0 gets no more than 20"), "{error}");
+}
+
+/// What is filtered out behind a message that waits cannot be acknowledged before it, so it fills the window too.
+#[tokio::test(start_paused = true)]
+async fn what_is_filtered_behind_a_message_that_waits_fills_the_window() {
+    let few = Stream::from_source(Numbers::to(100).window(20)).filter(|n| n % 10 == 0);
+    let report = Relay::new([few.batch(5).to(Keep::new())]).spawn().wait().await;
+    let error = report.error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Stalled);
+    let says = "batch0 holds 2 messages, and numbersrc0 gets no more than 20 before they are acknowledged";
+    assert!(error.to_string().contains(says), "{error}");
+    let few = Stream::from_source(Numbers::to(100).window(20)).filter(|n| n % 10 == 0);
+    let limited = crate::ops::Batch::new(5).timeout(Duration::from_secs(1));
+    let report = Relay::new([few.via_kind("batch", limited).to(Keep::new())]).run().await.unwrap();
+    assert_eq!((report.delivered, report.filtered), (10, 90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_holds_all_the_bytes_there_may_be_is_noticed() {
+    let relay = Relay::new([Stream::from_source(Numbers::to(1_000)).batch(500).to(Keep::new())]).bound(1_000, 20 * 8);
+    let error = relay.spawn().wait().await.error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Stalled);
+    assert!(error.to_string().contains("numbersrc0 gives no more than 160 bytes before they are decided"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
