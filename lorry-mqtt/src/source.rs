@@ -6,7 +6,7 @@ use crate::packet::{Filter, Qos, RetainHandling, Text, Version};
 use crate::session::{Password, Setup};
 use bytes::Bytes;
 use lorry_core::relay::{Chunk, Context, Event, Guarantee, Identity, Settled, Settlement, Source, SourceInfo};
-use lorry_core::{Error, Result, async_trait};
+use lorry_core::{Error, Message, Result, async_trait};
 use std::time::Duration;
 
 /// Bytes on their way through the relay, at most; one message more may come.
@@ -177,6 +177,10 @@ impl Source for MqttSource {
             running.client.close().await;
         }
         Ok(())
+    }
+
+    fn is_counted(&self, message: &Message) -> bool {
+        message.properties().qos != Some(0)
     }
 }
 

@@ -157,4 +157,8 @@ impl Source for Stamped {
     fn weigh(&self, value: &Message) -> usize {
         self.source.weigh(value)
     }
+
+    fn is_counted(&self, value: &Message) -> bool {
+        self.source.is_counted(value)
+    }
 }

@@ -63,6 +63,8 @@ pub(crate) struct SourceState {
     pub(crate) ledger: Ledger,
     /// How many the peer lets stay unacknowledged in each lane.
     pub(crate) max_unacked: Option<usize>,
+    /// There was one that the peer does not count, so when it gives no more cannot be told.
+    pub(crate) counts_otherwise: AtomicBool,
     /// Messages that are admitted, and perhaps not in the ledger, or not in the pump's queue yet.
     pub(crate) entering: AtomicUsize,
     /// Messages that the source itself refused, for the accounts.

@@ -38,6 +38,7 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
             name: name.clone(),
             ledger: Ledger::new(info.settlement, control.settings.on_error.on_rejected(), control.superseded.clone()),
             max_unacked: info.max_unacked,
+            counts_otherwise: AtomicBool::new(false),
             entering: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             ended: AtomicBool::new(false),
@@ -250,6 +251,9 @@ impl<T: Send + 'static> Driver<T> {
             return;
         }
         self.state.refused.fetch_add(chunk.refused.len() as u64, Ordering::AcqRel);
+        if self.state.max_unacked.is_some() && chunk.values.iter().any(|value| !self.source.is_counted(value)) {
+            self.state.counts_otherwise.store(true, Ordering::Release);
+        }
         let bytes = chunk.values.iter().map(|value| self.source.weigh(value)).sum();
         let mut items = Vec::with_capacity(len);
         self.state.ledger.issue(chunk, bytes, &mut items);

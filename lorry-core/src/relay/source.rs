@@ -129,6 +129,12 @@ where
     fn weigh(&self, value: &T) -> usize {
         weigh(value)
     }
+
+    /// Whether this value counts among those that the peer lets stay unacknowledged ([`SourceInfo::max_unacked`]); of MQTT those of
+    /// QoS 0 do not. Once one does not, a relay cannot tell any more whether its peer gives nothing more for that.
+    fn is_counted(&self, _value: &T) -> bool {
+        true
+    }
 }
 
 #[async_trait]
@@ -155,6 +161,10 @@ impl<T: Send + 'static> Source<T> for Box<dyn Source<T>> {
 
     fn weigh(&self, value: &T) -> usize {
         (**self).weigh(value)
+    }
+
+    fn is_counted(&self, value: &T) -> bool {
+        (**self).is_counted(value)
     }
 }
 

@@ -155,6 +155,10 @@ impl Source for MqttListenSource {
         }
         Ok(())
     }
+
+    fn is_counted(&self, message: &Message) -> bool {
+        message.properties().qos != Some(0)
+    }
 }
 
 impl Running {

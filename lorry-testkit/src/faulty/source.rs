@@ -96,6 +96,10 @@ impl<S: Source<T>, T: Send + 'static> Source<T> for FaultySource<S, T> {
     fn weigh(&self, value: &T) -> usize {
         self.source.weigh(value)
     }
+
+    fn is_counted(&self, value: &T) -> bool {
+        self.source.is_counted(value)
+    }
 }
 
 impl<S: fmt::Debug, T> fmt::Debug for FaultySource<S, T> {

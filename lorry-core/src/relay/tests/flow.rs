@@ -179,6 +179,13 @@ async fn what_is_filtered_behind_a_message_that_waits_fills_the_window() {
     assert_eq!(error.kind(), ErrorKind::Stalled);
     let says = "batch0 holds 2 messages, and numbersrc0 gets no more than 20 before they are acknowledged";
     assert!(error.to_string().contains(says), "{error}");
+    // Nor is it a standstill where the peer does not count them.
+    let few = Stream::from_source(Numbers::to(100).then_waits().uncounted(20)).filter(|n| n % 10 == 0);
+    let running = Relay::new([few.batch(7).to(Keep::new())]).spawn();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let report = running.stop().await.unwrap();
+    assert_eq!((report.delivered, report.filtered), (10, 90));
+    // Nor where what waits goes on in time.
     let few = Stream::from_source(Numbers::to(100).window(20)).filter(|n| n % 10 == 0);
     let limited = crate::ops::Batch::new(5).timeout(Duration::from_secs(1));
     let report = Relay::new([few.via_kind("batch", limited).to(Keep::new())]).run().await.unwrap();

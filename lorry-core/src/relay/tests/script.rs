@@ -20,6 +20,7 @@ pub(super) struct Numbers {
     waits: bool,
     /// Most undecided numbers, as a broker's window has it.
     window: Option<u64>,
+    counted: bool,
     settled: Option<u64>,
     info: SourceInfo,
     pub(super) log: Arc<Mutex<SourceLog>>,
@@ -53,6 +54,7 @@ impl Numbers {
             end,
             waits: false,
             window: None,
+            counted: true,
             settled: None,
             info: SourceInfo::new("numbersrc", "numbers"),
             log: Arc::default(),
@@ -78,12 +80,23 @@ impl Numbers {
         self.info = self.info.max_unacked(window as usize);
         self
     }
+
+    /// A peer that lets so many stay unacknowledged, but counts none of these.
+    pub(super) fn uncounted(mut self, window: usize) -> Self {
+        self.counted = false;
+        self.info = self.info.max_unacked(window);
+        self
+    }
 }
 
 #[async_trait]
 impl Source<u64> for Numbers {
     fn info(&self, _: &Identity) -> SourceInfo {
         self.info.clone()
+    }
+
+    fn is_counted(&self, _: &u64) -> bool {
+        self.counted
     }
 
     async fn open(&mut self, _: Context) -> Result<()> {
