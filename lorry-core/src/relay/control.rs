@@ -102,8 +102,8 @@ pub(crate) struct Control {
     ledgers_to_read: AtomicUsize,
     ledgers_read: Notify,
     records: Mutex<Vec<Record>>,
-    /// Lost lanes that are given again while some of their items are still on their way. While there are none, nobody looks at items.
-    pub(crate) superseded: Arc<AtomicUsize>,
+    /// Lanes of which some items on their way are not to go on. While there are none, nobody looks at single items.
+    pub(crate) unwanted: Arc<AtomicUsize>,
 }
 
 impl Control {
@@ -125,7 +125,7 @@ impl Control {
             ledgers_to_read: AtomicUsize::new(0),
             ledgers_read: Notify::new(),
             records: Mutex::default(),
-            superseded: Arc::default(),
+            unwanted: Arc::default(),
         })
     }
 
@@ -187,9 +187,19 @@ impl Control {
     /// The first failure counts.
     pub(crate) fn fail(&self, error: Error) {
         lock(&self.failure).get_or_insert(error);
-        // From here on what is dropped undecided stays with its source.
-        lock(&self.sources).iter().for_each(|source| source.ledger.stopping());
+        self.hold_the_rest();
         self.enter(Phase::Failed);
+    }
+
+    /// The relay ends because of a message, or because a source can give no more: what was accepted before is delivered, as on any stop.
+    pub(crate) fn stop_because(&self, error: Error) {
+        lock(&self.failure).get_or_insert(error);
+        self.enter(Phase::Stopping);
+    }
+
+    /// From here on what is dropped undecided stays with its source.
+    pub(crate) fn hold_the_rest(&self) {
+        lock(&self.sources).iter().for_each(|source| source.ledger.stopping());
     }
 
     /// The drain time-out has passed.
