@@ -206,12 +206,19 @@ impl Control {
     pub(crate) fn undelivered(&self) {
         let held = self.tally().held();
         let within = self.settings.drain_timeout.as_secs_f64();
-        let down = lock(&self.statuses).iter().find_map(|status| match status.state() {
+        let statuses = lock(&self.statuses).clone();
+        let down = statuses.iter().find_map(|status| match status.state() {
             State::Retrying(error) | State::Degraded(error) => Some(format!("; {}: {error}", status.element())),
             _ => None,
         });
+        // A peer that accepts and never answers is no error yet.
+        let silent = || {
+            let waits = statuses.iter().find(|status| matches!(status.state(), State::Idle | State::Connecting))?;
+            Some(format!("; {} is still connecting", waits.element()))
+        };
         let were = if held == 1 { "message was" } else { "messages were" };
-        let text = format!("{held} {were} left undelivered within {within} s{}", down.unwrap_or_default());
+        let text =
+            format!("{held} {were} left undelivered within {within} s{}", down.or_else(silent).unwrap_or_default());
         self.fail(Error::transient(ErrorKind::Timeout, "", text));
     }
 

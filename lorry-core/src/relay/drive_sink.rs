@@ -174,6 +174,13 @@ struct Driver<T> {
     fatal: bool,
 }
 
+impl<T> Drop for Driver<T> {
+    /// When the task is aborted: nothing is to wait in a queue that nobody reads.
+    fn drop(&mut self) {
+        self.queue.close_reader();
+    }
+}
+
 /// What the driver waits for.
 enum Wake<T> {
     Landed(Landed<T>),
