@@ -22,6 +22,7 @@ impl<T: Send + 'static> Stream<T> {
     /// each lane.
     ///
     /// `build` makes the copies. It may branch off to sinks, but not join a stream of outside. When one lane is full, all are held back.
+    /// A relay with lanes does not notice that it can move no more; so operators that hold items want a time limit there.
     ///
     /// ```
     /// # use lorry_core::{Message, Stream};

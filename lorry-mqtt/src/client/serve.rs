@@ -34,6 +34,8 @@ struct Serving {
     alive: KeepAlive,
     /// By when the server must have answered CONNECT and SUBSCRIBE.
     ready_by: Option<Instant>,
+    /// Until when nothing is read, because the server is busy and answers one by one.
+    rests_until: Option<Instant>,
     inbound: Inbound,
     /// Messages read in this turn, and the number of the first.
     batch: Vec<Message>,
@@ -41,6 +43,20 @@ struct Serving {
     /// Those of them that are too large.
     unfit: Vec<(usize, Error)>,
     paused: bool,
+}
+
+/// A server with so many publishes before it is busy for longer than a [`REST`].
+const BUSY: usize = 512;
+/// It answers one by one; to read fewer bytes than these at once is hardly worth waking up.
+const FEW: usize = 256;
+/// So the answers are left to gather for a moment: the server works on, and both have more of the processor. (MQTT 3.1.1 into mosquitto,
+/// 1,000 in flight: twice the rate at half the computing time. A server of version 5 that grants 20 in flight gains nothing.)
+const REST: Duration = Duration::from_millis(1);
+
+impl Serving {
+    fn deadline(&self) -> Option<Instant> {
+        [self.alive.deadline(), self.ready_by, self.rests_until].into_iter().flatten().min()
+    }
 }
 
 impl Task {
@@ -53,6 +69,7 @@ impl Task {
             unflushed: false,
             alive: KeepAlive::new(0, now),
             ready_by: Some(now + PATIENCE),
+            rests_until: None,
             inbound: Inbound::default(),
             batch: Vec::new(),
             batch_first: 0,
@@ -83,7 +100,7 @@ impl Task {
                 let _ = reply.send(());
                 return Ending::Closed;
             }
-            let deadline = [at.alive.deadline(), at.ready_by].into_iter().flatten().min();
+            let deadline = at.deadline();
             if let Some(deadline) = deadline
                 && deadline < sleep.deadline()
             {
@@ -105,10 +122,13 @@ impl Task {
                     }
                     Err(error) => return self.broken(error),
                 },
-                read = read(&mut connection.reader, &mut at.inbox), if !at.paused => match read {
+                read = read(&mut connection.reader, &mut at.inbox), if !at.paused && at.rests_until.is_none() => match read {
                     Ok(0) => return self.hung_up("the server closed the connection"),
-                    Ok(_) => {
+                    Ok(n) => {
                         let now = Instant::now();
+                        if n < FEW && self.session.in_flight() >= BUSY {
+                            at.rests_until = Some(now + REST);
+                        }
                         connection.confirm_reads(now);
                         at.alive.heard(now);
                     }
@@ -127,7 +147,7 @@ impl Task {
                     if let Some(error) = self.on_time(at, now) {
                         return Ending::Lost { error, by: Party::Us };
                     }
-                    let next = [at.alive.deadline(), at.ready_by].into_iter().flatten().min();
+                    let next = at.deadline();
                     sleep.as_mut().reset(next.unwrap_or(now + Duration::from_secs(3_600)));
                 }
             }
@@ -288,6 +308,7 @@ impl Task {
     }
 
     fn on_time(&mut self, at: &mut Serving, now: Instant) -> Option<Error> {
+        at.rests_until = at.rests_until.filter(|until| now < *until);
         if at.ready_by.is_some_and(|by| now >= by) {
             let what = if self.session.is_logged_in() { "subscribe" } else { "log in" };
             return Some(Error::transient(ErrorKind::Timeout, what, "the server does not answer within 10 s"));

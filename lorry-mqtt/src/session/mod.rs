@@ -411,6 +411,11 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         self.outgoing.ids().collect()
     }
 
+    /// Publishes that the server has not answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.outgoing.in_flight()
+    }
+
     #[cfg(test)]
     pub(crate) fn unanswered(&self) -> usize {
         self.outgoing.len()

@@ -63,6 +63,11 @@ impl<T: Copy> Outgoing<T> {
         self.entries.iter().flatten().count()
     }
 
+    /// How many were written on this connection and are not answered.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
     /// A new connection that takes so many unanswered publishes at once: everything starts over.
     pub(crate) fn restart(&mut self, window: usize) {
         self.unsent = self.first;
