@@ -54,11 +54,9 @@ pub(crate) enum Value<'a> {
 /// One column of a batch. Within a batch its values may be of several kinds.
 #[derive(Debug)]
 pub(crate) struct Column {
-    /// As the first message spelled it, or the existing table does.
+    /// As the messages and the table spell it.
     pub(crate) name: String,
     cells: Vec<Cell>,
-    /// Which spelling of the name wrote the last cell; to notice two spellings in one object.
-    last_key: u32,
 }
 
 /// The rows of the messages of a batch for one table. Each column holds one cell a row.
@@ -164,7 +162,7 @@ impl Rows {
 
     /// Adds a column, all `Null` so far; its index.
     pub(crate) fn add_column(&mut self, name: String) -> usize {
-        self.columns.push(Column { name, cells: vec![Cell::Null; self.len], last_key: u32::MAX });
+        self.columns.push(Column { name, cells: vec![Cell::Null; self.len] });
         self.columns.len() - 1
     }
 
@@ -188,24 +186,17 @@ impl Rows {
         self.len = mark.len;
     }
 
-    /// Puts a value into the current row, by the spelling `key` of the column's name. A value that the row has already from the same
-    /// spelling is replaced.
-    ///
-    /// # Errors
-    /// The row has a value from another spelling of the column's name.
-    pub(crate) fn put(&mut self, column: usize, key: u32, cell: Cell) -> Result<(), Collision> {
+    /// Puts a value into the current row. One that the row has already is replaced.
+    pub(crate) fn put(&mut self, column: usize, cell: Cell) {
         let row = self.len;
-        let column = &mut self.columns[column];
-        match column.cells.get_mut(row) {
+        let cells = &mut self.columns[column].cells;
+        match cells.get_mut(row) {
             None => {
-                column.cells.resize(row, Cell::Null);
-                column.cells.push(cell);
+                cells.resize(row, Cell::Null);
+                cells.push(cell);
             }
-            Some(own) if column.last_key == key => *own = cell,
-            Some(_) => return Err(Collision),
+            Some(own) => *own = cell,
         }
-        column.last_key = key;
-        Ok(())
     }
 
     /// Ends the current row.
@@ -243,10 +234,6 @@ impl Rows {
         span(at, self.bytes.len())
     }
 }
-
-/// Two spellings of one column in one row.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Collision;
 
 fn span(at: usize, end: usize) -> Option<Span> {
     u32::try_from(end).ok()?;

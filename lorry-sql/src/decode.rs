@@ -2,7 +2,7 @@
 
 use crate::cells::{Cell, Rows};
 use crate::json::Json;
-use crate::keys::{Found, Keys};
+use crate::keys::Keys;
 use lorry_core::{Error, ErrorKind};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
@@ -49,25 +49,6 @@ impl Into<'_, '_> {
             E::custom("refused")
         })
     }
-
-    fn put<E: de::Error>(&mut self, found: Found, cell: Cell) -> Result<(), E> {
-        let Some(column) = found.column else { return Ok(()) };
-        let put = put(self.rows, column, found.key, cell);
-        self.or_refuse(put)
-    }
-}
-
-/// Puts a value into the row under way.
-pub(crate) fn put(rows: &mut Rows, column: usize, key: u32, cell: Cell) -> Result<(), Error> {
-    rows.put(column, key, cell).map_err(|_| {
-        let name = &rows.columns()[column].name;
-        Error::data(
-            ErrorKind::Constraint,
-            "insert rows",
-            format!("two keys of one object both mean the column {name:?}"),
-        )
-        .hint("the database does not tell upper from lower case in names")
-    })
 }
 
 /// An array of rows.
@@ -107,13 +88,13 @@ impl<'de> Visitor<'de> for Row<'_, '_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let into = self.0;
         into.keys.begin_row();
-        while let Some(found) = entries.next_key_seed(Key(&mut *into))? {
-            if found.column.is_none() {
+        while let Some(column) = entries.next_key_seed(Key(&mut *into))? {
+            let Some(column) = column else {
                 entries.next_value::<IgnoredAny>()?;
                 continue;
-            }
+            };
             let cell = entries.next_value_seed(Value(&mut *into))?;
-            into.put(found, cell)?;
+            into.rows.put(column, cell);
         }
         let each = (into.each)(into.rows, into.keys);
         into.or_refuse(each)?;
@@ -125,21 +106,21 @@ impl<'de> Visitor<'de> for Row<'_, '_, '_> {
 struct Key<'a, 'b, 'e>(&'a mut Into<'b, 'e>);
 
 impl<'de> DeserializeSeed<'de> for Key<'_, '_, '_> {
-    type Value = Found;
+    type Value = Option<usize>;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Found, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<usize>, D::Error> {
         from.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Key<'_, '_, '_> {
-    type Value = Found;
+    type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Found, E> {
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Option<usize>, E> {
         let found = self.0.keys.find(name, self.0.rows);
         self.0.or_refuse(found)
     }

@@ -1,7 +1,7 @@
 //! What all databases have in common: batches in, tables made and widened, rows inserted, guilty messages found.
 
 use crate::bisect::{Bisection, not_tried};
-use crate::keys::fold;
+use crate::keys::{fold, in_another_case};
 use crate::kinds::Kind;
 use crate::options::{IfExists, Settings};
 use crate::rows::{PAYLOAD, RowMaker, excerpt};
@@ -10,6 +10,7 @@ use crate::target::Target;
 use crate::writer::{Pair, Part, Refused, Writer};
 use lorry_core::relay::{Batch, Failure, Failures};
 use lorry_core::{Class, Error, ErrorKind, Message, Result};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 /// Cells of one table (16 bytes each) at which a batch is written before the rest of it is decoded: a few bytes of JSON can make many.
@@ -83,13 +84,22 @@ impl Session {
     fn check_fields(&self, table: Option<usize>) -> Result<()> {
         let table = table.and_then(|at| self.tables.get(at)?.table.as_ref());
         let dialect = self.writer.dialect();
-        let has = |name: &str| {
-            table.is_some_and(|table| table.columns.iter().any(|own| fold(dialect, &own.name) == fold(dialect, name)))
-        };
-        let names = self.settings.fields.iter().map(|(name, _)| name);
-        names.filter(|name| !has(name)).try_for_each(|name| {
-            dialect.check_name(name).map_err(|error| error.classed(Class::Config).hint("see the option columns="))
-        })
+        let of_options = |error: Error| error.classed(Class::Config).hint("see the option columns=");
+        let columns = table.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str());
+        let mut taken: HashMap<_, _> = columns.map(|name| (fold(dialect, name), name)).collect();
+        for (name, _) in &self.settings.fields {
+            match taken.entry(fold(dialect, name)) {
+                Entry::Occupied(taken) if *taken.get() != name => {
+                    return Err(of_options(in_another_case(dialect, name, taken.get())));
+                }
+                Entry::Occupied(_) => {}
+                Entry::Vacant(free) => {
+                    dialect.check_name(name).map_err(of_options)?;
+                    free.insert(name);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Inserts a batch. Under `stop` only what precedes the first message refused.
@@ -331,6 +341,11 @@ impl Session {
             return Err(error);
         }
         let known = &mut self.tables[at];
+        if let Some((name, spelling)) = known.misspelt(self.writer.dialect()) {
+            // Another process was faster, in another case: the messages are told when they are looked at anew.
+            let error = in_another_case(self.writer.dialect(), name, spelling);
+            return Err(Error::config(ErrorKind::NotFound, "add a column", error.message()));
+        }
         if known.paired == Some(known.maker.rows.columns().len()) {
             return Ok(());
         }
@@ -380,6 +395,21 @@ impl Known {
             columns.push((PAYLOAD, Kind::Text));
         }
         vec![dialect.create(&self.name, &columns)]
+    }
+
+    /// A column of the rows that the table has in another spelling, with both.
+    fn misspelt(&self, dialect: &dyn crate::table::Dialect) -> Option<(&str, &str)> {
+        if self.paired.is_some() || !dialect.folds_case() {
+            return None;
+        }
+        let own: HashMap<_, _> = self
+            .table
+            .iter()
+            .flat_map(|table| &table.columns)
+            .map(|own| (fold(dialect, &own.name), &*own.name))
+            .collect();
+        let names = self.maker.rows.columns().iter().map(|column| column.name.as_str());
+        names.filter_map(|name| Some((name, *own.get(&fold(dialect, name))?))).find(|(name, own)| name != own)
     }
 
     fn pair(&self, dialect: &dyn crate::table::Dialect) -> Vec<Pair> {

@@ -260,14 +260,63 @@ async fn names_of_the_row_number_and_of_other_databases_can_be_columns() {
 async fn upper_and_lower_case_do_not_collide_in_silence() {
     let folder = Folder::new();
     let mut sink = open(&folder.address("t")).await.unwrap();
-    deliver(&mut sink, batch([r#"{"a": 1}"#, r#"{"A": 2}"#])).await.unwrap();
-    assert_eq!(folder.texts("SELECT a FROM t"), ["1", "2"]);
-    let failures = deliver(&mut sink, batch([r#"{"a": 3, "A": 4}"#])).await.unwrap_err();
-    assert!(
-        failures[0].error.class() == Class::Data && failures[0].error.to_string().contains("case"),
-        "{}",
-        failures[0].error
-    );
+    sink.open(drop_policy()).await.unwrap();
+    // In one message, in one batch, in the next one: the column belongs to the key that made it.
+    let one = [r#"{"a": 1}"#, r#"{"A": 2}"#, r#"{"a": 3, "A": 4}"#, r#"{"A": 5, "a": 6}"#, r#"{"a": 7, "b": 8}"#];
+    let failures = deliver(&mut sink, batch(one)).await.unwrap_err();
+    assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [1, 2, 3]);
+    for failure in &failures {
+        assert_eq!(failure.error.class(), Class::Data);
+        let text = failure.error.to_string();
+        assert!(text.contains(r#"the key "A" differs from the column "a" in upper and lower case only"#), "{text}");
+        assert!(text.contains("rename the key or the column"), "{text}");
+    }
+    for opened_again in [false, true] {
+        if opened_again {
+            sink = open(&folder.address("t")).await.unwrap();
+        }
+        let failures = deliver(&mut sink, batch([r#"{"A": 9}"#])).await.unwrap_err();
+        assert_eq!((failures.len(), failures[0].error.class()), (1, Class::Data));
+    }
+    assert_eq!(folder.texts("SELECT json_array(a, b) FROM t"), ["[1,null]", "[7,8]"]);
+    // Who is refused takes no name with it.
+    let mut sink = open(&folder.address("u")).await.unwrap();
+    sink.open(drop_policy()).await.unwrap();
+    assert_eq!(deliver(&mut sink, batch([r#"{"a": 3, "A": 4}"#, r#"{"A": 5}"#])).await.unwrap_err().len(), 1);
+    assert_eq!(folder.texts(r#"SELECT name FROM pragma_table_info('u')"#), ["A"]);
+    // A table that exists has its own spelling, under every policy for new keys.
+    folder.run("CREATE TABLE w (Name TEXT)");
+    let rows = || batch([r#"{"name": 1}"#, r#"{"Name": 2}"#, r#"{"NAME": 3, "Name": 4}"#]);
+    for evolve in [Evolve::Add, Evolve::Fail] {
+        let mut sink = open(&folder.address("w").evolve(evolve)).await.unwrap();
+        sink.open(drop_policy()).await.unwrap();
+        let failures = deliver(&mut sink, rows()).await.unwrap_err();
+        assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [0, 2]);
+    }
+    deliver(&mut open(&folder.address("w").evolve(Evolve::Ignore)).await.unwrap(), rows()).await.unwrap();
+    assert_eq!(folder.texts("SELECT coalesce(Name, 'NULL') FROM w"), ["2", "2", "NULL", "2", "4"]);
+    // From the options it is nobody's message.
+    for options in [
+        folder.address("w").column("name", "address"),
+        folder.address("v").column("name", "address").column("Name", "key"),
+    ] {
+        let error = open(&options).await.unwrap_err();
+        assert!(error.class() == Class::Config && error.to_string().contains("columns="), "{error}");
+    }
+}
+
+/// Both find no such column and add one: the slower one finds it in the other case.
+#[tokio::test]
+async fn two_sinks_add_one_column_in_two_cases() {
+    let folder = Folder::new();
+    let mut fast = open(&folder.address("t")).await.unwrap();
+    deliver(&mut fast, batch([r#"{"id": 1}"#])).await.unwrap();
+    let mut slow = open(&folder.address("t")).await.unwrap();
+    slow.open(drop_policy()).await.unwrap();
+    deliver(&mut fast, batch([r#"{"id": 2, "a": 1}"#])).await.unwrap();
+    let failures = deliver(&mut slow, batch([r#"{"id": 3, "A": 2}"#, r#"{"id": 4, "a": 2}"#])).await.unwrap_err();
+    assert_eq!((failures.len(), failures[0].index, failures[0].error.class()), (1, 0, Class::Data));
+    assert_eq!(folder.texts("SELECT json_array(id, a) FROM t"), ["[1,null]", "[2,1]", "[4,2]"]);
 }
 
 #[tokio::test]
@@ -310,7 +359,7 @@ async fn a_table_that_exists_rules() {
     let folder = Folder::new();
     folder.run("CREATE TABLE t (id INTEGER PRIMARY KEY, Name TEXT COLLATE NOCASE, made TEXT DEFAULT 'here', twice AS (id * 2))");
     let mut sink = open(&folder.address("t")).await.unwrap();
-    deliver(&mut sink, batch([r#"{"id": 7, "name": 5}"#, r#"{"name": true}"#])).await.unwrap();
+    deliver(&mut sink, batch([r#"{"id": 7, "Name": 5}"#, r#"{"Name": true}"#])).await.unwrap();
     assert_eq!(
         folder.texts("SELECT json_array(id, Name, made, twice) FROM t"),
         [r#"[7,"5","here",14]"#, r#"[8,"true","here",16]"#]
