@@ -4,7 +4,7 @@ use crate::cells::Rows;
 use crate::options::Evolve;
 use crate::table::{Dialect, Table};
 use lorry_core::{Error, ErrorKind, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A spelling of a column's name, by number.
 pub(crate) type KeyId = u32;
@@ -24,6 +24,8 @@ pub(crate) struct Keys {
     columns: HashMap<String, usize>,
     /// Columns of the table, by folded name: as the table spells them.
     table: HashMap<String, String>,
+    /// Columns that take no values, folded.
+    computed: HashSet<String>,
     ignored: usize,
     /// How many columns the table will have.
     width: usize,
@@ -51,6 +53,7 @@ impl Keys {
             by_spelling: HashMap::new(),
             columns: HashMap::new(),
             table: HashMap::new(),
+            computed: HashSet::new(),
             ignored: 0,
             width: 0,
             first: NO_KEY,
@@ -66,7 +69,8 @@ impl Keys {
     pub(crate) fn learn(&mut self, table: &Table) {
         self.table =
             table.columns.iter().map(|column| (fold(self.dialect, &column.name), column.name.clone())).collect();
-        self.width = self.table.len() + self.columns.keys().filter(|name| !self.table.contains_key(*name)).count();
+        self.computed = table.computed.iter().map(|name| fold(self.dialect, name)).collect();
+        self.width = table.width + self.columns.keys().filter(|name| !self.table.contains_key(*name)).count();
     }
 
     /// Whether new keys become columns from now on.
@@ -156,6 +160,7 @@ impl Keys {
                 Ok(Some(known.unwrap_or_else(|| rows.add_column(name.to_owned()))))
             }
             (_, Evolve::Ignore) => Ok(None),
+            _ if self.computed.contains(folded) => Err(is_computed(name)),
             (Some(spelling), _) => Err(in_another_case(self.dialect, name, spelling)),
             (None, Evolve::Add) => {
                 self.dialect.check_name(name)?;
@@ -185,6 +190,12 @@ pub(crate) fn in_another_case(dialect: &dyn Dialect, name: &str, column: &str) -
         "{} does not tell them apart; rename the key or the column, or evolve=ignore leaves the key out",
         dialect.name()
     ))
+}
+
+/// A key whose value nobody but the database says.
+pub(crate) fn is_computed(name: &str) -> Error {
+    let text = format!("the database computes the column {:?} and takes no values for it", shown(name));
+    Error::data(ErrorKind::Constraint, "insert rows", text).hint("drop the key; evolve=ignore leaves it out")
 }
 
 /// Enough of a name for an error.

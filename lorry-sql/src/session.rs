@@ -1,7 +1,7 @@
 //! What all databases have in common: batches in, tables made and widened, rows inserted, guilty messages found.
 
 use crate::bisect::{Bisection, not_tried};
-use crate::keys::{fold, in_another_case};
+use crate::keys::{fold, in_another_case, is_computed};
 use crate::kinds::Kind;
 use crate::options::{IfExists, Settings};
 use crate::rows::{PAYLOAD, RowMaker, excerpt};
@@ -18,6 +18,9 @@ const MOST_CELLS: usize = 1 << 21;
 
 /// Tables remembered from one batch to the next; when there are more, all are looked at again.
 const MOST_TABLES: usize = 1_000;
+
+/// What to write where a table takes no new columns.
+const NO_NEW_COLUMNS: &str = "evolve=ignore leaves new keys out, evolve=fail refuses their messages";
 
 /// A connection to a database and what is known of the tables behind it.
 #[derive(Debug)]
@@ -85,6 +88,9 @@ impl Session {
         let table = table.and_then(|at| self.tables.get(at)?.table.as_ref());
         let dialect = self.writer.dialect();
         let of_options = |error: Error| error.classed(Class::Config).hint("see the option columns=");
+        let is_of_database = |name: &str| {
+            table.is_some_and(|table| table.computed.iter().any(|own| fold(dialect, own) == fold(dialect, name)))
+        };
         let columns = table.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str());
         let mut taken: HashMap<_, _> = columns.map(|name| (fold(dialect, name), name)).collect();
         for (name, _) in &self.settings.fields {
@@ -93,6 +99,7 @@ impl Session {
                     return Err(of_options(in_another_case(dialect, name, taken.get())));
                 }
                 Entry::Occupied(_) => {}
+                Entry::Vacant(_) if is_of_database(name) => return Err(of_options(is_computed(name))),
                 Entry::Vacant(free) => {
                     dialect.check_name(name).map_err(of_options)?;
                     free.insert(name);
@@ -318,18 +325,16 @@ impl Session {
         let mut failed = None;
         // Another process may make the same table at the same moment: then one of the two errs, looks again and finds it done.
         for _ in 0..2 {
-            let statements = self.tables[at].missing(self.writer.dialect());
+            let statements = self.tables[at].missing(self.writer.dialect())?;
             if statements.is_empty() {
                 failed = None;
                 break;
             }
-            let executed = self.writer.execute(&statements).await;
-            if let Err(error) = &executed
-                && matches!(error.class(), Class::Transient | Class::Ambiguous)
-            {
-                return executed;
-            }
-            failed = executed.err();
+            failed = match self.writer.execute(&statements).await {
+                Err(error) if matches!(error.class(), Class::Transient | Class::Ambiguous) => return Err(error),
+                // Whatever the database says, it is not about the values of a message.
+                executed => executed.err().map(|error| error.classed(Class::Config)),
+            };
             let known = &mut self.tables[at];
             known.table = self.writer.describe(&known.name).await?;
             known.paired = None;
@@ -338,12 +343,11 @@ impl Session {
             }
         }
         if let Some(error) = failed {
-            return Err(error);
+            return Err(if self.tables[at].table.is_some() { error.hint(NO_NEW_COLUMNS) } else { error });
         }
         let known = &mut self.tables[at];
-        if let Some((name, spelling)) = known.misspelt(self.writer.dialect()) {
-            // Another process was faster, in another case: the messages are told when they are looked at anew.
-            let error = in_another_case(self.writer.dialect(), name, spelling);
+        if let Some(error) = known.stray(self.writer.dialect()) {
+            // Somebody was faster, and made it otherwise: the messages are told when they are looked at anew.
             return Err(Error::config(ErrorKind::NotFound, "add a column", error.message()));
         }
         if known.paired == Some(known.maker.rows.columns().len()) {
@@ -361,19 +365,25 @@ impl Session {
 
 impl Known {
     /// The statements that make room for the rows. A column that had nothing but `Null` so far waits for a value to tell its type.
-    fn missing(&self, dialect: &dyn crate::table::Dialect) -> Vec<String> {
+    ///
+    /// # Errors
+    /// Class `config`: it is a view.
+    fn missing(&self, dialect: &dyn crate::table::Dialect) -> Result<Vec<String>> {
         let rows = &self.maker.rows;
         if rows.len() == 0 {
-            return Vec::new();
+            return Ok(Vec::new());
         }
         let has: HashSet<_> = match &self.table {
             None => HashSet::new(),
             Some(table)
                 if rows.columns().iter().all(|column| table.columns.iter().any(|own| own.name == column.name)) =>
             {
-                return Vec::new();
+                return Ok(Vec::new());
             }
-            Some(table) => table.columns.iter().map(|column| fold(dialect, &column.name)).collect(),
+            Some(table) => {
+                let columns = table.columns.iter().map(|column| &column.name).chain(&table.computed);
+                columns.map(|name| fold(dialect, name)).collect()
+            }
         };
         let new = |with_null: bool| {
             let columns =
@@ -385,8 +395,12 @@ impl Known {
                 .collect::<Vec<_>>()
         };
         let mut columns = new(false);
-        if self.table.is_some() {
-            return columns.into_iter().map(|(name, kind)| dialect.add_column(&self.name, name, kind)).collect();
+        if let Some(table) = &self.table {
+            if let (true, Some((name, _))) = (table.is_view, columns.first()) {
+                let text = format!("{} is a view and gets no column for the key {name:?}", self.name);
+                return Err(Error::config(ErrorKind::Refused, "add a column", text).hint(NO_NEW_COLUMNS));
+            }
+            return Ok(columns.into_iter().map(|(name, kind)| dialect.add_column(&self.name, name, kind)).collect());
         }
         if columns.is_empty() {
             columns = new(true);
@@ -394,22 +408,23 @@ impl Known {
         if columns.is_empty() {
             columns.push((PAYLOAD, Kind::Text));
         }
-        vec![dialect.create(&self.name, &columns)]
+        Ok(vec![dialect.create(&self.name, &columns)])
     }
 
-    /// A column of the rows that the table has in another spelling, with both.
-    fn misspelt(&self, dialect: &dyn crate::table::Dialect) -> Option<(&str, &str)> {
-        if self.paired.is_some() || !dialect.folds_case() {
-            return None;
-        }
-        let own: HashMap<_, _> = self
-            .table
-            .iter()
-            .flat_map(|table| &table.columns)
-            .map(|own| (fold(dialect, &own.name), &*own.name))
-            .collect();
-        let names = self.maker.rows.columns().iter().map(|column| column.name.as_str());
-        names.filter_map(|name| Some((name, *own.get(&fold(dialect, name))?))).find(|(name, own)| name != own)
+    /// What is wrong with a column of the rows that the table turned out to have in another spelling, or to compute.
+    fn stray(&self, dialect: &dyn crate::table::Dialect) -> Option<Error> {
+        let table = self.table.as_ref().filter(|_| self.paired.is_none())?;
+        let own: HashMap<_, _> =
+            table.columns.iter().map(|own| (fold(dialect, &own.name), own.name.as_str())).collect();
+        let computed: HashSet<_> = table.computed.iter().map(|name| fold(dialect, name)).collect();
+        self.maker.rows.columns().iter().find_map(|column| {
+            let folded = fold(dialect, &column.name);
+            match own.get(&folded) {
+                Some(own) if *own != column.name => Some(in_another_case(dialect, &column.name, own)),
+                None if computed.contains(&folded) => Some(is_computed(&column.name)),
+                _ => None,
+            }
+        })
     }
 
     fn pair(&self, dialect: &dyn crate::table::Dialect) -> Vec<Pair> {

@@ -92,11 +92,18 @@ pub(crate) struct TableColumn {
     pub(crate) type_id: u32,
 }
 
-/// A table as the database describes it: the columns that can be written, in their order.
+/// A table as the database describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) name: TableName,
+    /// The columns that can be written, in their order.
     pub(crate) columns: Vec<TableColumn>,
+    /// Names of the other ones, whose values the database computes.
+    pub(crate) computed: Vec<String>,
+    /// How many columns count towards [the most](Dialect::most_columns) there can be.
+    pub(crate) width: usize,
+    /// A view: it gets no columns by way of its rows.
+    pub(crate) is_view: bool,
 }
 
 /// The words of one database's SQL.

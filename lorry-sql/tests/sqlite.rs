@@ -369,6 +369,56 @@ async fn a_table_that_exists_rules() {
 }
 
 #[tokio::test]
+async fn a_key_of_a_computed_column_refuses_its_message_alone() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (id INTEGER, twice AS (id * 2), thrice AS (id * 3) STORED)");
+    let rows = || batch([r#"{"id": 1}"#, r#"{"id": 2, "twice": 4}"#, r#"{"id": 3, "Thrice": 9}"#, r#"{"id": 4}"#]);
+    for evolve in [Evolve::Add, Evolve::Fail] {
+        let mut sink = open(&folder.address("t").evolve(evolve)).await.unwrap();
+        sink.open(drop_policy()).await.unwrap();
+        let failures = deliver(&mut sink, rows()).await.unwrap_err();
+        assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [1, 2]);
+        for failure in failures {
+            let text = failure.error.to_string();
+            assert!(failure.error.class() == Class::Data && text.contains("the database computes"), "{text}");
+        }
+    }
+    deliver(&mut open(&folder.address("t").evolve(Evolve::Ignore)).await.unwrap(), rows()).await.unwrap();
+    assert_eq!(folder.texts("SELECT group_concat(id, ' ') FROM t"), ["1 4 1 4 1 2 3 4"]);
+    let error = open(&folder.address("t").column("twice", "key")).await.unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("columns="), "{error}");
+    // One that others add in mid-flow.
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"id": 5}"#])).await.unwrap();
+    folder.run("ALTER TABLE t ADD COLUMN more AS (id + 1)");
+    let failures = deliver(&mut sink, batch([r#"{"id": 6}"#, r#"{"id": 7, "more": 1}"#])).await.unwrap_err();
+    assert_eq!((failures[0].index, failures[0].error.class()), (1, Class::Data));
+    assert_eq!(folder.texts("SELECT id FROM t WHERE id > 4"), ["5", "6"]);
+}
+
+#[tokio::test]
+async fn a_view_gets_no_columns() {
+    let folder = Folder::new();
+    folder.run(
+        "CREATE TABLE base (id INTEGER); CREATE VIEW fixed AS SELECT id FROM base; CREATE VIEW v AS SELECT id FROM base;
+         CREATE TRIGGER keep INSTEAD OF INSERT ON v BEGIN INSERT INTO base VALUES (new.id); END",
+    );
+    let failures =
+        deliver(&mut open(&folder.address("fixed")).await.unwrap(), batch([r#"{"id": 1}"#])).await.unwrap_err();
+    let text = failures[0].error.to_string();
+    assert!(failures[0].error.class() == Class::Config && text.contains("it is a view"), "{text}");
+    let rows = || batch([r#"{"id": 1}"#, r#"{"id": 2, "new": 1}"#]);
+    let failures = deliver(&mut open(&folder.address("v")).await.unwrap(), rows()).await.unwrap_err();
+    for failure in &failures {
+        let text = failure.error.to_string();
+        assert!(failure.error.class() == Class::Config && text.contains("evolve=ignore"), "{text}");
+        assert!(text.contains("v is a view and gets no column for the key \"new\""), "{text}");
+    }
+    deliver(&mut open(&folder.address("v").evolve(Evolve::Ignore)).await.unwrap(), rows()).await.unwrap();
+    assert_eq!(folder.texts("SELECT id FROM base"), ["1", "2"]);
+}
+
+#[tokio::test]
 async fn a_strict_table_refuses_other_types() {
     let folder = Folder::new();
     folder.run("CREATE TABLE t (id INTEGER) STRICT");

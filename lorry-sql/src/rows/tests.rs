@@ -39,7 +39,13 @@ fn settings(properties: &[(&str, &str)]) -> Settings {
 
 fn table(columns: &[&str]) -> Table {
     let column = |name: &&str| TableColumn { name: (*name).to_owned(), type_name: String::new(), type_id: 0 };
-    Table { name: TableName::parse("t").unwrap(), columns: columns.iter().map(column).collect() }
+    Table {
+        name: TableName::parse("t").unwrap(),
+        columns: columns.iter().map(column).collect(),
+        computed: Vec::new(),
+        width: columns.len(),
+        is_view: false,
+    }
 }
 
 type Row = BTreeMap<String, Json>;
