@@ -25,6 +25,8 @@ pub(crate) enum Cell {
     Int(i64),
     /// Above `i64::MAX`; smaller ones are `Int`.
     Uint(u64),
+    /// An integer beyond 64 bits, by its digits.
+    Big(Span),
     Float(f64),
     /// Nanoseconds since 1970, UTC.
     Time(i64),
@@ -42,6 +44,8 @@ pub(crate) enum Value<'a> {
     Int(i64),
     /// Above `i64::MAX`.
     Uint(u64),
+    /// An integer beyond 64 bits, by its digits.
+    Big(&'a str),
     Float(f64),
     /// Nanoseconds since 1970, UTC.
     Time(i64),
@@ -143,6 +147,7 @@ impl Rows {
             Cell::Bool(value) => Value::Bool(value),
             Cell::Int(value) => Value::Int(value),
             Cell::Uint(value) => Value::Uint(value),
+            Cell::Big(span) => Value::Big(&self.text[span.range()]),
             Cell::Float(value) => Value::Float(value),
             Cell::Time(nanos) => Value::Time(nanos),
             Cell::Text(span) => Value::Text(&self.text[span.range()]),

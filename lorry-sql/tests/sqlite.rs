@@ -193,6 +193,33 @@ async fn what_would_lose_digits_is_refused() {
 }
 
 #[tokio::test]
+async fn integers_beyond_64_bits_keep_their_digits_or_are_refused() {
+    const BIG: &str = "123456789012345678901234567890";
+    let folder = Folder::new();
+    folder.run("CREATE TABLE old (i INTEGER, r REAL, n NUMERIC, t TEXT, b BLOB)");
+    let mut sink = open(&folder.address("new")).await.unwrap();
+    let rows = [format!(r#"{{"a": {BIG}, "o": {{"x": [-{BIG}]}}}}"#), r#"{"a": -9223372036854775809}"#.to_owned()];
+    deliver(&mut sink, batch(rows)).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#, r#"{"a": 1.5}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT a FROM new"), [BIG, "-9223372036854775809", "1", "1.5"]);
+    assert_eq!(folder.texts("SELECT o FROM new LIMIT 1"), [format!(r#"{{"x":[-{BIG}]}}"#)]);
+    let mut sink = open(&folder.address("old")).await.unwrap();
+    deliver(&mut sink, batch([format!(r#"{{"t": {BIG}, "b": {BIG}}}"#)])).await.unwrap();
+    assert_eq!(folder.texts("SELECT t || ' ' || b FROM old"), [format!("{BIG} {BIG}")]);
+    for column in ["i", "r", "n"] {
+        let failures = deliver(&mut sink, batch([format!(r#"{{"{column}": {BIG}}}"#)])).await.unwrap_err();
+        let text = failures[0].error.to_string();
+        assert!(
+            failures[0].error.class() == Class::Data && text.contains(&format!("{BIG} would lose digits")),
+            "{text}"
+        );
+    }
+    // What a program writes that knows floats only is one.
+    deliver(&mut sink, batch([r#"{"r": 123456789012345680000}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT r FROM old WHERE r IS NOT NULL"), ["1.2345678901234568e20"]);
+}
+
+#[tokio::test]
 async fn evolve_ignore_and_fail() {
     let folder = Folder::new();
     let mut sink = open(&folder.address("t").evolve(Evolve::Ignore)).await.unwrap();

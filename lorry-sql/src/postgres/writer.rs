@@ -171,9 +171,19 @@ impl PostgresWriter {
         for pair in part.columns {
             let Some(column) = part.table.columns.get(pair.to) else { continue };
             let class = ColumnClass::of(column);
-            let array = Array::new(part.rows, pair.from, part.range.clone(), class).map_err(|(row, why)| Refused {
-                error: Error::data(ErrorKind::Constraint, "insert rows", why).with("column", &column.name),
-                at: Some((at, row)),
+            let array = Array::new(part.rows, pair.from, part.range.clone(), class).map_err(|(row, unfit)| {
+                let error = Error::data(ErrorKind::Constraint, "insert rows", unfit.why)
+                    .with("column", &column.name)
+                    .with("type", &column.type_name);
+                let error = match unfit.wants {
+                    Some(wants) => error.hint(format!(
+                        "ALTER TABLE {} ALTER COLUMN {} TYPE {wants} makes room for it",
+                        Postgres.quote_table(&part.table.name),
+                        Postgres.quote(&column.name)
+                    )),
+                    None => error,
+                };
+                Refused { error, at: Some((at, row)) }
             })?;
             arrays.push((column, class, array));
         }
