@@ -1,6 +1,6 @@
 //! Rows, column by column: what a batch of messages becomes before a database takes it.
 
-use crate::kinds::Kinds;
+use crate::kinds::{Kind, Kinds, beyond_integers};
 use std::ops::Range;
 
 /// A stretch of the text or of the bytes of [`Rows`].
@@ -122,6 +122,11 @@ impl Rows {
     /// Which kinds of values these rows have in a column.
     pub(crate) fn kinds(&self, column: usize) -> Kinds {
         self.columns[column].cells.iter().fold(Kinds::default(), |kinds, cell| kinds.with(*cell))
+    }
+
+    /// The type that a column needs for numbers of these rows which it does not take as one of integers, and for those.
+    pub(crate) fn beyond_integers(&self, column: usize) -> Option<Kind> {
+        beyond_integers(&self.columns[column].cells)
     }
 
     /// The rows that came of these messages (indices in the batch). A message without rows is in no range.

@@ -50,6 +50,24 @@ pub(crate) fn float_of(value: &Value<'_>) -> Option<f64> {
     (float.is_finite() && (format!("{float:.0}") == digits || float.to_string() == digits)).then_some(float)
 }
 
+/// Whether a column of integers takes this float.
+pub(crate) fn is_integer(float: f64) -> bool {
+    float.fract() == 0.0 && float.abs() < 9e15
+}
+
+/// The type for the numbers among these and other integers, where there is one that a column of 64-bit integers does not take.
+pub(crate) fn beyond_integers(cells: &[Cell]) -> Option<Kind> {
+    let is_beyond = |cell: &Cell| match cell {
+        Cell::Float(float) => !is_integer(*float),
+        Cell::Uint(_) | Cell::Big(_) => true,
+        _ => false,
+    };
+    cells.iter().any(is_beyond).then(|| {
+        let numbers = cells.iter().filter(|cell| matches!(cell, Cell::Int(_) | Cell::Float(_)) || is_beyond(cell));
+        numbers.fold(Kinds(INT), |kinds, cell| kinds.with(*cell)).join()
+    })
+}
+
 impl Kinds {
     /// With this value's kind.
     #[must_use]
@@ -120,6 +138,19 @@ mod tests {
         assert_eq!(float_of(&Value::Big("123456789012345680000")), Some(123_456_789_012_345_680_000.0));
         assert_eq!(float_of(&Value::Big("123456789012345678901")), None);
         assert_eq!(float_of(&Value::Big(&"9".repeat(400))), None);
+    }
+
+    #[test]
+    fn what_a_column_of_integers_must_become() {
+        let text = Cell::Json(crate::cells::Rows::default().text_since(0).unwrap_or_else(|| unreachable!()));
+        assert_eq!(
+            beyond_integers(&[Cell::Null, Cell::Int(i64::MAX), Cell::Float(22.0), Cell::Bool(true), text]),
+            None
+        );
+        assert_eq!(beyond_integers(&[Cell::Int(1), Cell::Float(21.5), text]), Some(Kind::Float));
+        assert_eq!(beyond_integers(&[Cell::Float(1e300)]), Some(Kind::Float));
+        assert_eq!(beyond_integers(&[Cell::Float(1.5), Cell::Int(i64::MAX)]), Some(Kind::Decimal));
+        assert_eq!(beyond_integers(&[Cell::Uint(u64::MAX), Cell::Bool(true)]), Some(Kind::BigInt));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::bisect::{Bisection, not_tried};
 use crate::keys::{fold, in_another_case, is_computed};
 use crate::kinds::Kind;
-use crate::options::{IfExists, Settings};
+use crate::options::{Evolve, IfExists, Settings};
 use crate::rows::{PAYLOAD, RowMaker, excerpt};
 use crate::table::{Table, TableName};
 use crate::target::Target;
@@ -18,6 +18,9 @@ const MOST_CELLS: usize = 1 << 21;
 
 /// Tables remembered from one batch to the next; when there are more, all are looked at again.
 const MOST_TABLES: usize = 1_000;
+
+/// Looks at a table until it is given up that all others leave it alone.
+const MOST_LOOKS: usize = 100;
 
 /// What to write where a table takes no new columns.
 const NO_NEW_COLUMNS: &str = "evolve=ignore leaves new keys out, evolve=fail refuses their messages";
@@ -45,6 +48,8 @@ struct Known {
     pairs: Vec<Pair>,
     /// How many columns of the rows had been added when they were paired with the table as it is: those stay, more may follow.
     paired: Option<usize>,
+    /// Columns that the database did not let widen.
+    fixed: HashSet<String>,
     plan: u64,
 }
 
@@ -296,7 +301,15 @@ impl Session {
         }
         let maker = RowMaker::new(self.writer.dialect(), self.settings.evolve, table.as_ref());
         self.plans += 1;
-        self.tables.push(Known { name: name.clone(), table, maker, pairs: Vec::new(), paired: None, plan: self.plans });
+        self.tables.push(Known {
+            name: name.clone(),
+            table,
+            maker,
+            pairs: Vec::new(),
+            paired: None,
+            fixed: HashSet::new(),
+            plan: self.plans,
+        });
         self.by_name.insert(name.clone(), self.tables.len() - 1);
         Ok(self.tables.len() - 1)
     }
@@ -322,12 +335,16 @@ impl Session {
 
     /// Makes or widens a table so that the rows fit, and pairs their columns with its own.
     async fn shape(&mut self, at: usize) -> Result<()> {
-        let mut failed = None;
-        // Another process may make the same table at the same moment: then one of the two errs, looks again and finds it done.
-        for _ in 0..2 {
+        let (mut failed, mut before) = (None, Vec::new());
+        // Another process may make the same table or columns at the same moment: then one of the two errs, looks again and finds some
+        // of it done. As long as there is less to do from one look to the next there is hope.
+        for _ in 0..MOST_LOOKS {
             let statements = self.tables[at].missing(self.writer.dialect())?;
             if statements.is_empty() {
                 failed = None;
+                break;
+            }
+            if statements == before {
                 break;
             }
             failed = match self.writer.execute(&statements).await {
@@ -335,23 +352,42 @@ impl Session {
                 // Whatever the database says, it is not about the values of a message.
                 executed => executed.err().map(|error| error.classed(Class::Config)),
             };
-            let known = &mut self.tables[at];
-            known.table = self.writer.describe(&known.name).await?;
-            known.paired = None;
-            if let Some(table) = &known.table {
-                known.maker.learn(table);
-            }
+            before = statements;
+            self.look_again(at).await?;
         }
         if let Some(error) = failed {
             return Err(if self.tables[at].table.is_some() { error.hint(NO_NEW_COLUMNS) } else { error });
         }
-        let known = &mut self.tables[at];
-        if let Some(error) = known.stray(self.writer.dialect()) {
+        if let Some(error) = self.tables[at].stray(self.writer.dialect()) {
             // Somebody was faster, and made it otherwise: the messages are told when they are looked at anew.
             return Err(Error::config(ErrorKind::NotFound, "add a column", error.message()));
         }
+        self.pair(at);
+        if self.widen(at).await? {
+            self.look_again(at).await?;
+            self.pair(at);
+        }
+        Ok(())
+    }
+
+    /// Asks the database what the table looks like by now.
+    async fn look_again(&mut self, at: usize) -> Result<()> {
+        let known = &mut self.tables[at];
+        known.table = self.writer.describe(&known.name).await?;
+        known.paired = None;
+        // Types may have changed.
+        known.pairs.clear();
+        if let Some(table) = &known.table {
+            known.maker.learn(table);
+        }
+        Ok(())
+    }
+
+    /// Pairs the columns of the rows with those of the table.
+    fn pair(&mut self, at: usize) {
+        let known = &mut self.tables[at];
         if known.paired == Some(known.maker.rows.columns().len()) {
-            return Ok(());
+            return;
         }
         known.paired = Some(known.maker.rows.columns().len());
         let pairs = known.pair(self.writer.dialect());
@@ -359,7 +395,34 @@ impl Session {
             self.plans += 1;
             (known.pairs, known.plan) = (pairs, self.plans);
         }
-        Ok(())
+    }
+
+    /// Widens columns of integers that a relay made where these rows have other numbers; whether the table is to be looked at again.
+    async fn widen(&mut self, at: usize) -> Result<bool> {
+        let known = &mut self.tables[at];
+        let Some(table) = &known.table else { return Ok(false) };
+        let narrow = known.pairs.iter().filter_map(|pair| {
+            let column = table.columns.get(pair.to).filter(|column| column.widens)?;
+            let kind = known.maker.rows.beyond_integers(pair.from)?;
+            (!known.fixed.contains(&column.name)).then_some((column.name.as_str(), kind))
+        });
+        let narrow: Vec<_> = narrow.collect();
+        if narrow.is_empty() || self.settings.evolve != Evolve::Add {
+            return Ok(false);
+        }
+        match self.writer.widen(&known.name, &narrow).await {
+            Ok(()) => Ok(true),
+            Err(error)
+                if matches!(error.class(), Class::Config | Class::Data) && error.kind() != ErrorKind::NotFound =>
+            {
+                // The column stays as it is, and what does not fit is refused.
+                tracing::warn!("columns of {} stay as narrow as they are: {error}", known.name);
+                let fixed: Vec<_> = narrow.iter().map(|(name, _)| (*name).to_owned()).collect();
+                known.fixed.extend(fixed);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

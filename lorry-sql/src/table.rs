@@ -90,6 +90,8 @@ pub(crate) struct TableColumn {
     pub(crate) type_name: String,
     /// The database's own number for what the writer needs to know of the type: an OID, an affinity.
     pub(crate) type_id: u32,
+    /// Of 64-bit integers, since a relay saw nothing else when it made the column: wider when it has to be.
+    pub(crate) widens: bool,
 }
 
 /// A table as the database describes it.

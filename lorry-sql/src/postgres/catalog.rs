@@ -1,7 +1,7 @@
 //! What the server says about a table.
 
 use super::column::oid;
-use super::dialect::Postgres;
+use super::dialect::{MARK, Postgres};
 use super::error;
 use crate::table::{Dialect, Table, TableColumn, TableName};
 use lorry_core::{Class, Error, ErrorKind, Result};
@@ -24,7 +24,8 @@ WITH RECURSIVE base(attnum, oid, typtype, typbasetype, typcategory, typname) AS 
 )
 SELECT c.relkind::text, a.attname::text, pg_catalog.format_type(a.atttypid, -1),
        base.oid, base.typcategory::text, base.typname::text,
-       a.attgenerated <> '' OR a.attidentity = 'a', c.relnatts::int4
+       a.attgenerated <> '' OR a.attidentity = 'a', c.relnatts::int4,
+       c.relkind = 'r' AND a.atttypid = 20 AND col_description(c.oid, a.attnum) = $2
 FROM pg_catalog.pg_class c
 LEFT JOIN pg_catalog.pg_attribute a
     ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -43,7 +44,7 @@ pub(super) async fn describe(client: &Client, name: &TableName) -> Result<Option
     }
     let quoted = Postgres.quote_table(name);
     let rows = client
-        .query_typed(COLUMNS, &[(&quoted, Type::TEXT)])
+        .query_typed(COLUMNS, &[(&quoted, Type::TEXT), (&MARK, Type::TEXT)])
         .await
         .map_err(|error| error::running("describe the table", &error, Class::Transient))?;
     let wrong = |error| error::running("describe the table", &error, Class::Config);
@@ -68,7 +69,8 @@ pub(super) async fn describe(client: &Client, name: &TableName) -> Result<Option
             (_, "citext") => oid::TEXT,
             _ => base,
         };
-        table.columns.push(TableColumn { name: column, type_name: row.try_get(2).map_err(wrong)?, type_id });
+        let widens = row.try_get::<_, Option<bool>>(8).map_err(wrong)? == Some(true);
+        table.columns.push(TableColumn { name: column, type_name: row.try_get(2).map_err(wrong)?, type_id, widens });
     }
     if table.is_view {
         part_computed(client, &mut table).await?;

@@ -2,7 +2,7 @@
 
 use super::time;
 use crate::cells::Value;
-use crate::kinds::float_of;
+use crate::kinds::{float_of, is_integer};
 use crate::table::TableColumn;
 
 /// Numbers of the types that are treated in a way of their own.
@@ -136,11 +136,6 @@ impl Class {
             _ => Text,
         })
     }
-}
-
-/// Whether a column of integers takes this float.
-pub(super) fn is_integer(float: f64) -> bool {
-    float.fract() == 0.0 && float.abs() < 9e15
 }
 
 /// Why a column does not take a value.

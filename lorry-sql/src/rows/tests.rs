@@ -38,7 +38,8 @@ fn settings(properties: &[(&str, &str)]) -> Settings {
 }
 
 fn table(columns: &[&str]) -> Table {
-    let column = |name: &&str| TableColumn { name: (*name).to_owned(), type_name: String::new(), type_id: 0 };
+    let column =
+        |name: &&str| TableColumn { name: (*name).to_owned(), type_name: String::new(), type_id: 0, widens: false };
     Table {
         name: TableName::parse("t").unwrap(),
         columns: columns.iter().map(column).collect(),

@@ -281,7 +281,10 @@ fn describe(connection: &Connection, name: &TableName) -> rusqlite::Result<Optio
         let (name, type_name) = (row.get(0)?, row.get::<_, String>(1)?);
         table.width += 1;
         match row.get(2)? {
-            0 => table.columns.push(TableColumn { name, type_id: Affinity::of_type(&type_name) as u32, type_name }),
+            0 => {
+                let type_id = Affinity::of_type(&type_name) as u32;
+                table.columns.push(TableColumn { name, type_name, type_id, widens: false });
+            }
             _ => table.computed.push(name),
         }
     }
