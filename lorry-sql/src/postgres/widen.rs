@@ -12,16 +12,17 @@ use tokio_postgres::Client;
 /// integer among them. In one transaction, and by what is there once nobody else can change it: of several relays the first one does it,
 /// and the others find it done.
 pub(super) async fn widen(client: &Client, table: &TableName, columns: &[(&str, Kind)]) -> Result<()> {
-    let name = Postgres.quote_table(table);
-    run(client, &format!("BEGIN; LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"), Class::Transient).await?;
-    let changed = change(client, table, &name, columns).await;
+    run(client, "BEGIN", Class::Transient).await?;
+    let changed = change(client, table, columns).await;
     // The answer to the commit does not matter: without it the table is looked at again.
     let end = if changed.is_ok() { "COMMIT" } else { "ROLLBACK" };
     run(client, end, Class::Transient).await?;
     changed
 }
 
-async fn change(client: &Client, table: &TableName, name: &str, columns: &[(&str, Kind)]) -> Result<()> {
+async fn change(client: &Client, table: &TableName, columns: &[(&str, Kind)]) -> Result<()> {
+    let name = Postgres.quote_table(table);
+    run(client, &format!("LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"), Class::Transient).await?;
     let Some(table) = catalog::describe(client, table).await? else { return Ok(()) };
     let is_ours = |column: &str| table.columns.iter().any(|own| own.name == column && own.widens);
     let columns: Vec<_> = columns.iter().filter(|(column, _)| is_ours(column)).collect();
@@ -39,7 +40,10 @@ async fn change(client: &Client, table: &TableName, name: &str, columns: &[(&str
         let kind = if *kind == Kind::Float && has_large { Kind::Decimal } else { *kind };
         alter.push(format!("ALTER COLUMN {column} TYPE {}", Postgres.column_type(kind)));
     }
-    run(client, &format!("ALTER TABLE {name} {}", alter.join(", ")), Class::Transient).await
+    // The mark has done its duty.
+    let unmark = quoted.iter().map(|column| format!("; COMMENT ON COLUMN {name}.{column} IS NULL"));
+    let change = format!("ALTER TABLE {name} {}{}", alter.join(", "), unmark.collect::<String>());
+    run(client, &change, Class::Transient).await
 }
 
 async fn run(client: &Client, sql: &str, lost: Class) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{batch, deliver, deliver_all, lines, named, only, open, open_to_drop, options, server, types};
 use lorry_core::Class;
-use lorry_sql::Evolve;
+use lorry_sql::{Evolve, SqlOptions};
 use std::collections::BTreeSet;
 
 #[tokio::test]
@@ -22,6 +22,11 @@ async fn a_column_made_of_integers_takes_fractions_later() {
     // What is an integer all the same changes nothing.
     deliver(&mut sink, batch([r#"{"id": 7.0}"#])).await.unwrap();
     assert_eq!(types(&server, "t"), "id bigint\na double precision\nb double precision\nc double precision");
+    // Only what is still one of integers has the mark.
+    let marked =
+        "SELECT attname, description FROM pg_description JOIN pg_attribute ON attrelid = objoid AND attnum = objsubid
+                  WHERE objoid = 't'::regclass";
+    assert_eq!(server.psql(marked), "id|Lorry saw only integers so far");
     assert_eq!(
         lines(&server.psql("SELECT id, a, b, c FROM t ORDER BY id")),
         ["1|21|5|", "2|22||", "3|21.5||", "4|1e+300||", "5|||7", "6|0.5|5.5|0.1", "7|||"]
@@ -108,6 +113,16 @@ async fn where_the_server_forbids_it_the_rows_are_refused() {
     let mut sink = open(&options(&server, "t")).await.unwrap();
     deliver(&mut sink, batch([r#"{"id": 5, "a": 2.5}"#])).await.unwrap();
     assert_eq!(server.psql("SELECT a FROM t WHERE id = 5"), "2.5");
+
+    // Who may insert, but not so much as lock the table.
+    server.psql("CREATE ROLE guest LOGIN; GRANT INSERT ON t TO guest");
+    let mut sink = open_to_drop(&SqlOptions::new(server.url().replace("postgres@", "guest@")).table("t")).await;
+    for _ in 0..2 {
+        let (index, class, text) = only(deliver(&mut sink, batch([r#"{"new": 2}"#, r#"{"new": 2.5}"#])).await);
+        assert_eq!((index, class), (1, Class::Data), "{text}");
+    }
+    assert_eq!(server.psql("SELECT count(*) FROM t WHERE new = 2"), "2");
+    assert_eq!(server.log().matches("ERROR:  permission denied").count(), 1);
 }
 
 #[tokio::test]
