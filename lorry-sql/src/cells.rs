@@ -1,6 +1,6 @@
 //! Rows, column by column: what a batch of messages becomes before a database takes it.
 
-use crate::kinds::Kinds;
+use crate::kinds::{Kind, Kinds, beyond_integers};
 use std::ops::Range;
 
 /// A stretch of the text or of the bytes of [`Rows`].
@@ -25,6 +25,8 @@ pub(crate) enum Cell {
     Int(i64),
     /// Above `i64::MAX`; smaller ones are `Int`.
     Uint(u64),
+    /// An integer beyond 64 bits, by its digits.
+    Big(Span),
     Float(f64),
     /// Nanoseconds since 1970, UTC.
     Time(i64),
@@ -42,6 +44,8 @@ pub(crate) enum Value<'a> {
     Int(i64),
     /// Above `i64::MAX`.
     Uint(u64),
+    /// An integer beyond 64 bits, by its digits.
+    Big(&'a str),
     Float(f64),
     /// Nanoseconds since 1970, UTC.
     Time(i64),
@@ -54,11 +58,9 @@ pub(crate) enum Value<'a> {
 /// One column of a batch. Within a batch its values may be of several kinds.
 #[derive(Debug)]
 pub(crate) struct Column {
-    /// As the first message spelled it, or the existing table does.
+    /// As the messages and the table spell it.
     pub(crate) name: String,
     cells: Vec<Cell>,
-    /// Which spelling of the name wrote the last cell; to notice two spellings in one object.
-    last_key: u32,
 }
 
 /// The rows of the messages of a batch for one table. Each column holds one cell a row.
@@ -122,6 +124,11 @@ impl Rows {
         self.columns[column].cells.iter().fold(Kinds::default(), |kinds, cell| kinds.with(*cell))
     }
 
+    /// The type that a column needs for numbers of these rows which it does not take as one of integers, and for those.
+    pub(crate) fn beyond_integers(&self, column: usize) -> Option<Kind> {
+        beyond_integers(&self.columns[column].cells)
+    }
+
     /// The rows that came of these messages (indices in the batch). A message without rows is in no range.
     pub(crate) fn of_messages(&self, messages: Range<usize>) -> Range<usize> {
         let from = self.messages.partition_point(|of| of.message < messages.start);
@@ -145,6 +152,7 @@ impl Rows {
             Cell::Bool(value) => Value::Bool(value),
             Cell::Int(value) => Value::Int(value),
             Cell::Uint(value) => Value::Uint(value),
+            Cell::Big(span) => Value::Big(&self.text[span.range()]),
             Cell::Float(value) => Value::Float(value),
             Cell::Time(nanos) => Value::Time(nanos),
             Cell::Text(span) => Value::Text(&self.text[span.range()]),
@@ -164,7 +172,7 @@ impl Rows {
 
     /// Adds a column, all `Null` so far; its index.
     pub(crate) fn add_column(&mut self, name: String) -> usize {
-        self.columns.push(Column { name, cells: vec![Cell::Null; self.len], last_key: u32::MAX });
+        self.columns.push(Column { name, cells: vec![Cell::Null; self.len] });
         self.columns.len() - 1
     }
 
@@ -188,24 +196,17 @@ impl Rows {
         self.len = mark.len;
     }
 
-    /// Puts a value into the current row, by the spelling `key` of the column's name. A value that the row has already from the same
-    /// spelling is replaced.
-    ///
-    /// # Errors
-    /// The row has a value from another spelling of the column's name.
-    pub(crate) fn put(&mut self, column: usize, key: u32, cell: Cell) -> Result<(), Collision> {
+    /// Puts a value into the current row. One that the row has already is replaced.
+    pub(crate) fn put(&mut self, column: usize, cell: Cell) {
         let row = self.len;
-        let column = &mut self.columns[column];
-        match column.cells.get_mut(row) {
+        let cells = &mut self.columns[column].cells;
+        match cells.get_mut(row) {
             None => {
-                column.cells.resize(row, Cell::Null);
-                column.cells.push(cell);
+                cells.resize(row, Cell::Null);
+                cells.push(cell);
             }
-            Some(own) if column.last_key == key => *own = cell,
-            Some(_) => return Err(Collision),
+            Some(own) => *own = cell,
         }
-        column.last_key = key;
-        Ok(())
     }
 
     /// Ends the current row.
@@ -243,10 +244,6 @@ impl Rows {
         span(at, self.bytes.len())
     }
 }
-
-/// Two spellings of one column in one row.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Collision;
 
 fn span(at: usize, end: usize) -> Option<Span> {
     u32::try_from(end).ok()?;

@@ -1,10 +1,11 @@
 //! JSON straight into rows, without a tree of values in between.
 
 use crate::cells::{Cell, Rows};
-use crate::json::Json;
-use crate::keys::{Found, Keys};
+use crate::json::{Json, compact, is_large_integer, may_be_large};
+use crate::keys::Keys;
 use lorry_core::{Error, ErrorKind};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// Why a payload did not become rows.
@@ -18,17 +19,17 @@ pub(crate) enum Unfit {
 
 /// One object as a row, or each object of an array; rows are ended, the message is not. After an error the rows must be rewound.
 pub(crate) fn decode(text: &str, rows: &mut Rows, keys: &mut Keys, each: &mut EachRow<'_>) -> Result<(), Unfit> {
-    let mut into = Into { rows, keys, each, refused: None };
-    let mut json = serde_json::Deserializer::from_str(text);
-    let is_array = text.trim_start().starts_with('[');
-    let result = if is_array { json.deserialize_seq(Array(&mut into)) } else { Row(&mut into).deserialize(&mut json) };
-    match result.and_then(|()| json.end()) {
-        Ok(()) => Ok(()),
-        Err(error) => Err(match into.refused {
-            Some(refused) => Unfit::Refused(refused),
-            None => Unfit::Shape(error.to_string()),
-        }),
+    let (mark, known) = (rows.mark(), keys.len());
+    let mut into = Into { rows, keys, each, refused: None, large: false, exact: false };
+    into.all(text)?;
+    if into.large {
+        // The parser rounds integers beyond 64 bits: once more, by the text of each value. It takes longer, and is rarely needed.
+        into.rows.rewind(mark);
+        into.keys.rewind(known, into.rows.columns().len());
+        into.exact = true;
+        into.all(text)?;
     }
+    Ok(())
 }
 
 /// What is done to each row before it ends.
@@ -39,9 +40,39 @@ struct Into<'a, 'e> {
     keys: &'a mut Keys,
     each: &'a mut EachRow<'e>,
     refused: Option<Error>,
+    /// A float was seen that may have been an integer beyond 64 bits.
+    large: bool,
+    /// Integers beyond 64 bits keep their digits.
+    exact: bool,
 }
 
 impl Into<'_, '_> {
+    fn all(&mut self, text: &str) -> Result<(), Unfit> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let is_array = text.trim_start().starts_with('[');
+        let result = if is_array { json.deserialize_seq(Array(self)) } else { Row(self).deserialize(&mut json) };
+        result.and_then(|()| json.end()).map_err(|error| match self.refused.take() {
+            Some(refused) => Unfit::Refused(refused),
+            None => Unfit::Shape(error.to_string()),
+        })
+    }
+
+    /// A value by its text, which has been parsed before.
+    fn exactly<E: de::Error>(&mut self, json: &str) -> Result<Cell, E> {
+        let at = self.rows.text().len();
+        match json.as_bytes().first() {
+            Some(b'[' | b'{') => {
+                compact(json, self.rows.text());
+                Value(self).text(at, Cell::Json)
+            }
+            Some(b'-' | b'0'..=b'9') if is_large_integer(json) => {
+                self.rows.text().push_str(json);
+                Value(self).text(at, Cell::Big)
+            }
+            _ => Value(self).deserialize(&mut serde_json::Deserializer::from_str(json)).map_err(E::custom),
+        }
+    }
+
     /// Carries an error past serde, which only knows texts.
     fn or_refuse<T, E: de::Error>(&mut self, result: Result<T, Error>) -> Result<T, E> {
         result.map_err(|error| {
@@ -49,25 +80,6 @@ impl Into<'_, '_> {
             E::custom("refused")
         })
     }
-
-    fn put<E: de::Error>(&mut self, found: Found, cell: Cell) -> Result<(), E> {
-        let Some(column) = found.column else { return Ok(()) };
-        let put = put(self.rows, column, found.key, cell);
-        self.or_refuse(put)
-    }
-}
-
-/// Puts a value into the row under way.
-pub(crate) fn put(rows: &mut Rows, column: usize, key: u32, cell: Cell) -> Result<(), Error> {
-    rows.put(column, key, cell).map_err(|_| {
-        let name = &rows.columns()[column].name;
-        Error::data(
-            ErrorKind::Constraint,
-            "insert rows",
-            format!("two keys of one object both mean the column {name:?}"),
-        )
-        .hint("the database does not tell upper from lower case in names")
-    })
 }
 
 /// An array of rows.
@@ -107,13 +119,16 @@ impl<'de> Visitor<'de> for Row<'_, '_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let into = self.0;
         into.keys.begin_row();
-        while let Some(found) = entries.next_key_seed(Key(&mut *into))? {
-            if found.column.is_none() {
+        while let Some(column) = entries.next_key_seed(Key(&mut *into))? {
+            let Some(column) = column else {
                 entries.next_value::<IgnoredAny>()?;
                 continue;
-            }
-            let cell = entries.next_value_seed(Value(&mut *into))?;
-            into.put(found, cell)?;
+            };
+            let cell = match into.exact {
+                false => entries.next_value_seed(Value(&mut *into))?,
+                true => into.exactly(entries.next_value::<&RawValue>()?.get())?,
+            };
+            into.rows.put(column, cell);
         }
         let each = (into.each)(into.rows, into.keys);
         into.or_refuse(each)?;
@@ -125,21 +140,21 @@ impl<'de> Visitor<'de> for Row<'_, '_, '_> {
 struct Key<'a, 'b, 'e>(&'a mut Into<'b, 'e>);
 
 impl<'de> DeserializeSeed<'de> for Key<'_, '_, '_> {
-    type Value = Found;
+    type Value = Option<usize>;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Found, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<usize>, D::Error> {
         from.deserialize_str(self)
     }
 }
 
 impl Visitor<'_> for Key<'_, '_, '_> {
-    type Value = Found;
+    type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Found, E> {
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Option<usize>, E> {
         let found = self.0.keys.find(name, self.0.rows);
         self.0.or_refuse(found)
     }
@@ -193,6 +208,7 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Cell, E> {
+        self.0.large |= may_be_large(value);
         Ok(Cell::Float(value))
     }
 
@@ -204,13 +220,13 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, values: A) -> Result<Cell, A::Error> {
         let at = self.0.rows.text().len();
-        Json(self.0.rows.text()).visit_seq(values)?;
+        Json(self.0.rows.text(), &mut self.0.large).visit_seq(values)?;
         self.text(at, Cell::Json)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Cell, A::Error> {
         let at = self.0.rows.text().len();
-        Json(self.0.rows.text()).visit_map(entries)?;
+        Json(self.0.rows.text(), &mut self.0.large).visit_map(entries)?;
         self.text(at, Cell::Json)
     }
 }

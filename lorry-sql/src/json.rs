@@ -3,8 +3,8 @@
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use std::fmt::{self, Write as _};
 
-/// Appends what it is given to the text.
-pub(crate) struct Json<'a>(pub(crate) &'a mut String);
+/// Appends what it is given to the text, and notes whether there was a number that may be an integer beyond 64 bits.
+pub(crate) struct Json<'a>(pub(crate) &'a mut String, pub(crate) &'a mut bool);
 
 impl<'de> DeserializeSeed<'de> for Json<'_> {
     type Value = ();
@@ -40,6 +40,7 @@ impl<'de> Visitor<'de> for Json<'_> {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<(), E> {
+        *self.1 |= may_be_large(value);
         match serde_json::Number::from_f64(value) {
             Some(number) => write!(self.0, "{number}").map_err(E::custom),
             None => self.visit_unit(),
@@ -58,7 +59,7 @@ impl<'de> Visitor<'de> for Json<'_> {
             if !std::mem::take(&mut first) {
                 self.0.push(',');
             }
-            if values.next_element_seed(Json(self.0))?.is_none() {
+            if values.next_element_seed(Json(self.0, self.1))?.is_none() {
                 self.0.truncate(before);
                 break;
             }
@@ -75,16 +76,42 @@ impl<'de> Visitor<'de> for Json<'_> {
             if !std::mem::take(&mut first) {
                 self.0.push(',');
             }
-            if entries.next_key_seed(Json(self.0))?.is_none() {
+            if entries.next_key_seed(Json(self.0, self.1))?.is_none() {
                 self.0.truncate(before);
                 break;
             }
             self.0.push(':');
-            entries.next_value_seed(Json(self.0))?;
+            entries.next_value_seed(Json(self.0, self.1))?;
         }
         self.0.push('}');
         Ok(())
     }
+}
+
+/// Whether the parser may have made this float of an integer that no 64 bits hold.
+pub(crate) fn may_be_large(value: f64) -> bool {
+    value.abs() >= i64::MAX as f64
+}
+
+/// Whether the text of a JSON number is that of an integer that no 64 bits hold.
+pub(crate) fn is_large_integer(number: &str) -> bool {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    digits.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<i64>().is_err() && number.parse::<u64>().is_err()
+}
+
+/// Appends a JSON text without the space between its tokens.
+pub(crate) fn compact(json: &str, out: &mut String) {
+    let (mut inside, mut escaped) = (false, false);
+    out.extend(json.chars().filter(|c| {
+        let keep = inside || !c.is_ascii_whitespace();
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = inside,
+            '"' => inside = !inside,
+            _ => {}
+        }
+        keep
+    }));
 }
 
 /// A JSON string with its quotes.
@@ -141,11 +168,14 @@ mod tests {
         fn the_same_value_comes_out(value in any_json()) {
             let text = serde_json::to_string_pretty(&value).unwrap();
             let mut out = String::new();
-            Json(&mut out).deserialize(&mut serde_json::Deserializer::from_str(&text)).unwrap();
+            Json(&mut out, &mut false).deserialize(&mut serde_json::Deserializer::from_str(&text)).unwrap();
             let back: Value = serde_json::from_str(&out).unwrap();
             let expected: Value = serde_json::from_str(&text).unwrap();
             prop_assert_eq!(back, expected);
             prop_assert!(!out.contains('\n'));
+            let mut compacted = String::new();
+            compact(&text, &mut compacted);
+            prop_assert_eq!(compacted, serde_json::to_string(&value).unwrap());
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::cells::Rows;
 use crate::options::Evolve;
 use crate::table::{Dialect, Table};
 use lorry_core::{Error, ErrorKind, Result};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A spelling of a column's name, by number.
 pub(crate) type KeyId = u32;
@@ -24,6 +24,8 @@ pub(crate) struct Keys {
     columns: HashMap<String, usize>,
     /// Columns of the table, by folded name: as the table spells them.
     table: HashMap<String, String>,
+    /// Columns that take no values, folded.
+    computed: HashSet<String>,
     ignored: usize,
     /// How many columns the table will have.
     width: usize,
@@ -39,14 +41,6 @@ struct Key {
     next: KeyId,
 }
 
-/// What a key leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Found {
-    pub(crate) key: KeyId,
-    /// `None` when the key is left out.
-    pub(crate) column: Option<usize>,
-}
-
 const NO_KEY: KeyId = KeyId::MAX;
 
 impl Keys {
@@ -59,6 +53,7 @@ impl Keys {
             by_spelling: HashMap::new(),
             columns: HashMap::new(),
             table: HashMap::new(),
+            computed: HashSet::new(),
             ignored: 0,
             width: 0,
             first: NO_KEY,
@@ -74,7 +69,8 @@ impl Keys {
     pub(crate) fn learn(&mut self, table: &Table) {
         self.table =
             table.columns.iter().map(|column| (fold(self.dialect, &column.name), column.name.clone())).collect();
-        self.width = self.table.len() + self.columns.keys().filter(|name| !self.table.contains_key(*name)).count();
+        self.computed = table.computed.iter().map(|name| fold(self.dialect, name)).collect();
+        self.width = table.width + self.columns.keys().filter(|name| !self.table.contains_key(*name)).count();
     }
 
     /// Whether new keys become columns from now on.
@@ -112,11 +108,11 @@ impl Keys {
         self.last = None;
     }
 
-    /// The column of this key; it is added to the rows when it is new and may be added.
+    /// The column of this key, `None` when it is left out; it is added to the rows when it is new and may be added.
     ///
     /// # Errors
     /// Class `data`: the key cannot be a column, or must not become one.
-    pub(crate) fn find(&mut self, name: &str, rows: &mut Rows) -> Result<Found> {
+    pub(crate) fn find(&mut self, name: &str, rows: &mut Rows) -> Result<Option<usize>> {
         let expected = match self.last {
             None => self.first,
             Some(last) => self.keys[last as usize].next,
@@ -125,7 +121,7 @@ impl Keys {
             Some(key) if *key.spelling == *name => expected,
             _ => {
                 let Some(key) = self.look_up(name, rows)? else {
-                    return Ok(Found { key: NO_KEY, column: None });
+                    return Ok(None);
                 };
                 match self.last {
                     None => self.first = key,
@@ -135,7 +131,7 @@ impl Keys {
             }
         };
         self.last = Some(key);
-        Ok(Found { key, column: self.keys[key as usize].column })
+        Ok(self.keys[key as usize].column)
     }
 
     fn look_up(&mut self, name: &str, rows: &mut Rows) -> Result<Option<KeyId>> {
@@ -143,10 +139,30 @@ impl Keys {
             return Ok(Some(*key));
         }
         let folded = fold(self.dialect, name);
-        let column = match (self.columns.get(&folded), self.table.get(&folded), self.evolve) {
-            (Some(column), _, _) => Some(*column),
-            (None, Some(spelling), _) => Some(rows.add_column(spelling.clone())),
-            (None, None, Evolve::Add) => {
+        let column = self.column(name, &folded, rows)?;
+        match column {
+            Some(column) => _ = self.columns.insert(folded, column),
+            None if self.ignored >= MOST_IGNORED => return Ok(None),
+            None => self.ignored += 1,
+        }
+        let key = self.keys.len() as KeyId;
+        self.keys.push(Key { spelling: name.into(), column, next: NO_KEY });
+        self.by_spelling.insert(name.into(), key);
+        Ok(Some(key))
+    }
+
+    /// The column that this key fills: one there is, or a new one.
+    fn column(&mut self, name: &str, folded: &str, rows: &mut Rows) -> Result<Option<usize>> {
+        let known = self.columns.get(folded).copied();
+        let spelling = known.map(|column| rows.columns()[column].name.as_str());
+        match (spelling.or_else(|| self.table.get(folded).map(String::as_str)), self.evolve) {
+            (Some(spelling), _) if spelling == name => {
+                Ok(Some(known.unwrap_or_else(|| rows.add_column(name.to_owned()))))
+            }
+            (_, Evolve::Ignore) => Ok(None),
+            _ if self.computed.contains(folded) => Err(is_computed(name)),
+            (Some(spelling), _) => Err(in_another_case(self.dialect, name, spelling)),
+            (None, Evolve::Add) => {
                 self.dialect.check_name(name)?;
                 if self.width >= self.dialect.most_columns() {
                     let text = format!("the key {name:?} would be column {}", self.width + 1);
@@ -155,29 +171,36 @@ impl Keys {
                         .hint("evolve=ignore leaves new keys out"));
                 }
                 self.width += 1;
-                Some(rows.add_column(name.to_owned()))
+                Ok(Some(rows.add_column(name.to_owned())))
             }
-            (None, None, Evolve::Ignore) if self.ignored >= MOST_IGNORED => return Ok(None),
-            (None, None, Evolve::Ignore) => None,
-            (None, None, Evolve::Fail) => {
-                let shown: String = name.chars().take(64).collect();
-                return Err(Error::data(
-                    ErrorKind::Constraint,
-                    "insert rows",
-                    format!("the table has no column {shown:?}"),
-                )
-                .hint("evolve=add adds columns, evolve=ignore leaves new keys out"));
+            (None, Evolve::Fail) => {
+                let text = format!("the table has no column {:?}", shown(name));
+                Err(Error::data(ErrorKind::Constraint, "insert rows", text)
+                    .hint("evolve=add adds columns, evolve=ignore leaves new keys out"))
             }
-        };
-        match column {
-            Some(column) => _ = self.columns.insert(folded, column),
-            None => self.ignored += 1,
         }
-        let key = self.keys.len() as KeyId;
-        self.keys.push(Key { spelling: name.into(), column, next: NO_KEY });
-        self.by_spelling.insert(name.into(), key);
-        Ok(Some(key))
     }
+}
+
+/// A key whose column another key has: not told apart by the database, they would end in one column without a word.
+pub(crate) fn in_another_case(dialect: &dyn Dialect, name: &str, column: &str) -> Error {
+    let text =
+        format!("the key {:?} differs from the column {:?} in upper and lower case only", shown(name), shown(column));
+    Error::data(ErrorKind::Constraint, "insert rows", text).hint(format!(
+        "{} does not tell them apart; rename the key or the column, or evolve=ignore leaves the key out",
+        dialect.name()
+    ))
+}
+
+/// A key whose value nobody but the database says.
+pub(crate) fn is_computed(name: &str) -> Error {
+    let text = format!("the database computes the column {:?} and takes no values for it", shown(name));
+    Error::data(ErrorKind::Constraint, "insert rows", text).hint("drop the key; evolve=ignore leaves it out")
+}
+
+/// Enough of a name for an error.
+fn shown(name: &str) -> String {
+    name.chars().take(64).collect()
 }
 
 /// A name as the database compares it.

@@ -1,7 +1,7 @@
 //! What rows a message makes.
 
 use crate::cells::{Cell, Rows};
-use crate::decode::{Unfit, decode, put, too_large};
+use crate::decode::{Unfit, decode, too_large};
 use crate::keys::Keys;
 use crate::options::{Content, Evolve, Field, Settings};
 use crate::table::{Dialect, Table};
@@ -108,8 +108,7 @@ impl RowMaker {
     /// The whole payload in one column.
     fn payload(&mut self, message: &Message, settings: &Settings) -> Result<()> {
         self.keys.begin_row();
-        let found = self.keys.find(PAYLOAD, &mut self.rows)?;
-        if let Some(column) = found.column {
+        if let Some(column) = self.keys.find(PAYLOAD, &mut self.rows)? {
             let cell = match (&message.payload, message.text()) {
                 (None, _) => Cell::Null,
                 (Some(_), Some(text)) => {
@@ -119,7 +118,7 @@ impl RowMaker {
                 }
                 (Some(bytes), None) => Cell::Bytes(self.rows.keep_bytes(bytes).ok_or_else(too_large)?),
             };
-            put(&mut self.rows, column, found.key, cell)?;
+            self.rows.put(column, cell);
         }
         fields(message, settings, &mut self.rows, &mut self.keys)?;
         self.rows.end_row();
@@ -160,8 +159,7 @@ fn content(message: &Message, settings: &Settings) -> Content {
 /// Adds the message's own fields to the row under way. They win over a key of the same spelling.
 fn fields(message: &Message, settings: &Settings, rows: &mut Rows, keys: &mut Keys) -> Result<()> {
     for (name, field) in &settings.fields {
-        let found = keys.find(name, rows)?;
-        let Some(column) = found.column else { continue };
+        let Some(column) = keys.find(name, rows)? else { continue };
         let cell = match field {
             Field::Address => text(rows, message.address.as_str())?,
             Field::Key => match &message.key {
@@ -181,7 +179,7 @@ fn fields(message: &Message, settings: &Settings, rows: &mut Rows, keys: &mut Ke
                 Some(value) => header_cell(rows, value)?,
             },
         };
-        put(rows, column, found.key, cell)?;
+        rows.put(column, cell);
     }
     Ok(())
 }

@@ -1,15 +1,17 @@
 //! What all databases have in common: batches in, tables made and widened, rows inserted, guilty messages found.
 
+mod shape;
+
 use crate::bisect::{Bisection, not_tried};
-use crate::keys::fold;
-use crate::kinds::Kind;
+use crate::keys::{fold, in_another_case, is_computed};
 use crate::options::{IfExists, Settings};
-use crate::rows::{PAYLOAD, RowMaker, excerpt};
+use crate::rows::{RowMaker, excerpt};
 use crate::table::{Table, TableName};
 use crate::target::Target;
 use crate::writer::{Pair, Part, Refused, Writer};
 use lorry_core::relay::{Batch, Failure, Failures};
 use lorry_core::{Class, Error, ErrorKind, Message, Result};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 /// Cells of one table (16 bytes each) at which a batch is written before the rest of it is decoded: a few bytes of JSON can make many.
@@ -41,6 +43,8 @@ struct Known {
     pairs: Vec<Pair>,
     /// How many columns of the rows had been added when they were paired with the table as it is: those stay, more may follow.
     paired: Option<usize>,
+    /// Columns that the database did not let widen.
+    fixed: HashSet<String>,
     plan: u64,
 }
 
@@ -83,13 +87,26 @@ impl Session {
     fn check_fields(&self, table: Option<usize>) -> Result<()> {
         let table = table.and_then(|at| self.tables.get(at)?.table.as_ref());
         let dialect = self.writer.dialect();
-        let has = |name: &str| {
-            table.is_some_and(|table| table.columns.iter().any(|own| fold(dialect, &own.name) == fold(dialect, name)))
+        let of_options = |error: Error| error.classed(Class::Config).hint("see the option columns=");
+        let is_of_database = |name: &str| {
+            table.is_some_and(|table| table.computed.iter().any(|own| fold(dialect, own) == fold(dialect, name)))
         };
-        let names = self.settings.fields.iter().map(|(name, _)| name);
-        names.filter(|name| !has(name)).try_for_each(|name| {
-            dialect.check_name(name).map_err(|error| error.classed(Class::Config).hint("see the option columns="))
-        })
+        let columns = table.iter().flat_map(|table| &table.columns).map(|column| column.name.as_str());
+        let mut taken: HashMap<_, _> = columns.map(|name| (fold(dialect, name), name)).collect();
+        for (name, _) in &self.settings.fields {
+            match taken.entry(fold(dialect, name)) {
+                Entry::Occupied(taken) if *taken.get() != name => {
+                    return Err(of_options(in_another_case(dialect, name, taken.get())));
+                }
+                Entry::Occupied(_) => {}
+                Entry::Vacant(_) if is_of_database(name) => return Err(of_options(is_computed(name))),
+                Entry::Vacant(free) => {
+                    dialect.check_name(name).map_err(of_options)?;
+                    free.insert(name);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Inserts a batch. Under `stop` only what precedes the first message refused.
@@ -279,7 +296,15 @@ impl Session {
         }
         let maker = RowMaker::new(self.writer.dialect(), self.settings.evolve, table.as_ref());
         self.plans += 1;
-        self.tables.push(Known { name: name.clone(), table, maker, pairs: Vec::new(), paired: None, plan: self.plans });
+        self.tables.push(Known {
+            name: name.clone(),
+            table,
+            maker,
+            pairs: Vec::new(),
+            paired: None,
+            fixed: HashSet::new(),
+            plan: self.plans,
+        });
         self.by_name.insert(name.clone(), self.tables.len() - 1);
         Ok(self.tables.len() - 1)
     }
@@ -301,93 +326,6 @@ impl Session {
             }
             IfExists::Append | IfExists::Replace | IfExists::Fail => Ok(()),
         }
-    }
-
-    /// Makes or widens a table so that the rows fit, and pairs their columns with its own.
-    async fn shape(&mut self, at: usize) -> Result<()> {
-        let mut failed = None;
-        // Another process may make the same table at the same moment: then one of the two errs, looks again and finds it done.
-        for _ in 0..2 {
-            let statements = self.tables[at].missing(self.writer.dialect());
-            if statements.is_empty() {
-                failed = None;
-                break;
-            }
-            let executed = self.writer.execute(&statements).await;
-            if let Err(error) = &executed
-                && matches!(error.class(), Class::Transient | Class::Ambiguous)
-            {
-                return executed;
-            }
-            failed = executed.err();
-            let known = &mut self.tables[at];
-            known.table = self.writer.describe(&known.name).await?;
-            known.paired = None;
-            if let Some(table) = &known.table {
-                known.maker.learn(table);
-            }
-        }
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        let known = &mut self.tables[at];
-        if known.paired == Some(known.maker.rows.columns().len()) {
-            return Ok(());
-        }
-        known.paired = Some(known.maker.rows.columns().len());
-        let pairs = known.pair(self.writer.dialect());
-        if pairs != known.pairs {
-            self.plans += 1;
-            (known.pairs, known.plan) = (pairs, self.plans);
-        }
-        Ok(())
-    }
-}
-
-impl Known {
-    /// The statements that make room for the rows. A column that had nothing but `Null` so far waits for a value to tell its type.
-    fn missing(&self, dialect: &dyn crate::table::Dialect) -> Vec<String> {
-        let rows = &self.maker.rows;
-        if rows.len() == 0 {
-            return Vec::new();
-        }
-        let has: HashSet<_> = match &self.table {
-            None => HashSet::new(),
-            Some(table)
-                if rows.columns().iter().all(|column| table.columns.iter().any(|own| own.name == column.name)) =>
-            {
-                return Vec::new();
-            }
-            Some(table) => table.columns.iter().map(|column| fold(dialect, &column.name)).collect(),
-        };
-        let new = |with_null: bool| {
-            let columns =
-                rows.columns().iter().enumerate().filter(|(_, column)| !has.contains(&fold(dialect, &column.name)));
-            let kinds = columns.map(|(at, column)| (column.name.as_str(), rows.kinds(at)));
-            kinds
-                .filter(|(_, kinds)| with_null || !kinds.is_empty())
-                .map(|(name, kinds)| (name, kinds.join()))
-                .collect::<Vec<_>>()
-        };
-        let mut columns = new(false);
-        if self.table.is_some() {
-            return columns.into_iter().map(|(name, kind)| dialect.add_column(&self.name, name, kind)).collect();
-        }
-        if columns.is_empty() {
-            columns = new(true);
-        }
-        if columns.is_empty() {
-            columns.push((PAYLOAD, Kind::Text));
-        }
-        vec![dialect.create(&self.name, &columns)]
-    }
-
-    fn pair(&self, dialect: &dyn crate::table::Dialect) -> Vec<Pair> {
-        let Some(table) = &self.table else { return Vec::new() };
-        let to: HashMap<_, _> =
-            table.columns.iter().enumerate().map(|(to, column)| (fold(dialect, &column.name), to)).collect();
-        let columns = self.maker.rows.columns().iter().enumerate();
-        columns.filter_map(|(from, column)| Some(Pair { from, to: *to.get(&fold(dialect, &column.name))? })).collect()
     }
 }
 

@@ -90,13 +90,22 @@ pub(crate) struct TableColumn {
     pub(crate) type_name: String,
     /// The database's own number for what the writer needs to know of the type: an OID, an affinity.
     pub(crate) type_id: u32,
+    /// Of 64-bit integers, since a relay saw nothing else when it made the column: wider when it has to be.
+    pub(crate) widens: bool,
 }
 
-/// A table as the database describes it: the columns that can be written, in their order.
+/// A table as the database describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) name: TableName,
+    /// The columns that can be written, in their order.
     pub(crate) columns: Vec<TableColumn>,
+    /// Names of the other ones, whose values the database computes.
+    pub(crate) computed: Vec<String>,
+    /// How many columns count towards [the most](Dialect::most_columns) there can be.
+    pub(crate) width: usize,
+    /// A view: it gets no columns by way of its rows.
+    pub(crate) is_view: bool,
 }
 
 /// The words of one database's SQL.

@@ -1,8 +1,9 @@
 //! What a database has to do for the sink.
 
 use crate::cells::Rows;
+use crate::kinds::Kind;
 use crate::table::{Dialect, Table, TableName};
-use lorry_core::{Error, Result, async_trait};
+use lorry_core::{Error, ErrorKind, Result, async_trait};
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -28,6 +29,13 @@ pub(crate) trait Writer: Send + Debug {
 
     /// Runs statements without parameters in one transaction: to make, widen and empty tables.
     async fn execute(&mut self, statements: &[String]) -> Result<()>;
+
+    /// Gives columns of integers that [widen](crate::table::TableColumn::widens) a type that takes numbers of this kind and loses nothing
+    /// of what is there. Others may do the same at this moment.
+    async fn widen(&mut self, table: &TableName, columns: &[(&str, Kind)]) -> Result<()> {
+        let _ = columns;
+        Err(Error::config(ErrorKind::Refused, "widen a column", format!("{table} cannot be changed")))
+    }
 
     /// Inserts the rows of all parts in one transaction. `Ok` means that they are committed; after an error of any class but
     /// `ambiguous` none is.

@@ -193,6 +193,33 @@ async fn what_would_lose_digits_is_refused() {
 }
 
 #[tokio::test]
+async fn integers_beyond_64_bits_keep_their_digits_or_are_refused() {
+    const BIG: &str = "123456789012345678901234567890";
+    let folder = Folder::new();
+    folder.run("CREATE TABLE old (i INTEGER, r REAL, n NUMERIC, t TEXT, b BLOB)");
+    let mut sink = open(&folder.address("new")).await.unwrap();
+    let rows = [format!(r#"{{"a": {BIG}, "o": {{"x": [-{BIG}]}}}}"#), r#"{"a": -9223372036854775809}"#.to_owned()];
+    deliver(&mut sink, batch(rows)).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#, r#"{"a": 1.5}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT a FROM new"), [BIG, "-9223372036854775809", "1", "1.5"]);
+    assert_eq!(folder.texts("SELECT o FROM new LIMIT 1"), [format!(r#"{{"x":[-{BIG}]}}"#)]);
+    let mut sink = open(&folder.address("old")).await.unwrap();
+    deliver(&mut sink, batch([format!(r#"{{"t": {BIG}, "b": {BIG}}}"#)])).await.unwrap();
+    assert_eq!(folder.texts("SELECT t || ' ' || b FROM old"), [format!("{BIG} {BIG}")]);
+    for column in ["i", "r", "n"] {
+        let failures = deliver(&mut sink, batch([format!(r#"{{"{column}": {BIG}}}"#)])).await.unwrap_err();
+        let text = failures[0].error.to_string();
+        assert!(
+            failures[0].error.class() == Class::Data && text.contains(&format!("{BIG} would lose digits")),
+            "{text}"
+        );
+    }
+    // What a program writes that knows floats only is one.
+    deliver(&mut sink, batch([r#"{"r": 123456789012345680000}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT r FROM old WHERE r IS NOT NULL"), ["1.2345678901234568e20"]);
+}
+
+#[tokio::test]
 async fn evolve_ignore_and_fail() {
     let folder = Folder::new();
     let mut sink = open(&folder.address("t").evolve(Evolve::Ignore)).await.unwrap();
@@ -260,14 +287,63 @@ async fn names_of_the_row_number_and_of_other_databases_can_be_columns() {
 async fn upper_and_lower_case_do_not_collide_in_silence() {
     let folder = Folder::new();
     let mut sink = open(&folder.address("t")).await.unwrap();
-    deliver(&mut sink, batch([r#"{"a": 1}"#, r#"{"A": 2}"#])).await.unwrap();
-    assert_eq!(folder.texts("SELECT a FROM t"), ["1", "2"]);
-    let failures = deliver(&mut sink, batch([r#"{"a": 3, "A": 4}"#])).await.unwrap_err();
-    assert!(
-        failures[0].error.class() == Class::Data && failures[0].error.to_string().contains("case"),
-        "{}",
-        failures[0].error
-    );
+    sink.open(drop_policy()).await.unwrap();
+    // In one message, in one batch, in the next one: the column belongs to the key that made it.
+    let one = [r#"{"a": 1}"#, r#"{"A": 2}"#, r#"{"a": 3, "A": 4}"#, r#"{"A": 5, "a": 6}"#, r#"{"a": 7, "b": 8}"#];
+    let failures = deliver(&mut sink, batch(one)).await.unwrap_err();
+    assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [1, 2, 3]);
+    for failure in &failures {
+        assert_eq!(failure.error.class(), Class::Data);
+        let text = failure.error.to_string();
+        assert!(text.contains(r#"the key "A" differs from the column "a" in upper and lower case only"#), "{text}");
+        assert!(text.contains("rename the key or the column"), "{text}");
+    }
+    for opened_again in [false, true] {
+        if opened_again {
+            sink = open(&folder.address("t")).await.unwrap();
+        }
+        let failures = deliver(&mut sink, batch([r#"{"A": 9}"#])).await.unwrap_err();
+        assert_eq!((failures.len(), failures[0].error.class()), (1, Class::Data));
+    }
+    assert_eq!(folder.texts("SELECT json_array(a, b) FROM t"), ["[1,null]", "[7,8]"]);
+    // Who is refused takes no name with it.
+    let mut sink = open(&folder.address("u")).await.unwrap();
+    sink.open(drop_policy()).await.unwrap();
+    assert_eq!(deliver(&mut sink, batch([r#"{"a": 3, "A": 4}"#, r#"{"A": 5}"#])).await.unwrap_err().len(), 1);
+    assert_eq!(folder.texts(r#"SELECT name FROM pragma_table_info('u')"#), ["A"]);
+    // A table that exists has its own spelling, under every policy for new keys.
+    folder.run("CREATE TABLE w (Name TEXT)");
+    let rows = || batch([r#"{"name": 1}"#, r#"{"Name": 2}"#, r#"{"NAME": 3, "Name": 4}"#]);
+    for evolve in [Evolve::Add, Evolve::Fail] {
+        let mut sink = open(&folder.address("w").evolve(evolve)).await.unwrap();
+        sink.open(drop_policy()).await.unwrap();
+        let failures = deliver(&mut sink, rows()).await.unwrap_err();
+        assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [0, 2]);
+    }
+    deliver(&mut open(&folder.address("w").evolve(Evolve::Ignore)).await.unwrap(), rows()).await.unwrap();
+    assert_eq!(folder.texts("SELECT coalesce(Name, 'NULL') FROM w"), ["2", "2", "NULL", "2", "4"]);
+    // From the options it is nobody's message.
+    for options in [
+        folder.address("w").column("name", "address"),
+        folder.address("v").column("name", "address").column("Name", "key"),
+    ] {
+        let error = open(&options).await.unwrap_err();
+        assert!(error.class() == Class::Config && error.to_string().contains("columns="), "{error}");
+    }
+}
+
+/// Both find no such column and add one: the slower one finds it in the other case.
+#[tokio::test]
+async fn two_sinks_add_one_column_in_two_cases() {
+    let folder = Folder::new();
+    let mut fast = open(&folder.address("t")).await.unwrap();
+    deliver(&mut fast, batch([r#"{"id": 1}"#])).await.unwrap();
+    let mut slow = open(&folder.address("t")).await.unwrap();
+    slow.open(drop_policy()).await.unwrap();
+    deliver(&mut fast, batch([r#"{"id": 2, "a": 1}"#])).await.unwrap();
+    let failures = deliver(&mut slow, batch([r#"{"id": 3, "A": 2}"#, r#"{"id": 4, "a": 2}"#])).await.unwrap_err();
+    assert_eq!((failures.len(), failures[0].index, failures[0].error.class()), (1, 0, Class::Data));
+    assert_eq!(folder.texts("SELECT json_array(id, a) FROM t"), ["[1,null]", "[2,1]", "[4,2]"]);
 }
 
 #[tokio::test]
@@ -310,13 +386,63 @@ async fn a_table_that_exists_rules() {
     let folder = Folder::new();
     folder.run("CREATE TABLE t (id INTEGER PRIMARY KEY, Name TEXT COLLATE NOCASE, made TEXT DEFAULT 'here', twice AS (id * 2))");
     let mut sink = open(&folder.address("t")).await.unwrap();
-    deliver(&mut sink, batch([r#"{"id": 7, "name": 5}"#, r#"{"name": true}"#])).await.unwrap();
+    deliver(&mut sink, batch([r#"{"id": 7, "Name": 5}"#, r#"{"Name": true}"#])).await.unwrap();
     assert_eq!(
         folder.texts("SELECT json_array(id, Name, made, twice) FROM t"),
         [r#"[7,"5","here",14]"#, r#"[8,"true","here",16]"#]
     );
     let failures = deliver(&mut sink, batch([r#"{"id": 7}"#])).await.unwrap_err();
     assert!(failures[0].error.to_string().contains("UNIQUE constraint failed: t.id"), "{}", failures[0].error);
+}
+
+#[tokio::test]
+async fn a_key_of_a_computed_column_refuses_its_message_alone() {
+    let folder = Folder::new();
+    folder.run("CREATE TABLE t (id INTEGER, twice AS (id * 2), thrice AS (id * 3) STORED)");
+    let rows = || batch([r#"{"id": 1}"#, r#"{"id": 2, "twice": 4}"#, r#"{"id": 3, "Thrice": 9}"#, r#"{"id": 4}"#]);
+    for evolve in [Evolve::Add, Evolve::Fail] {
+        let mut sink = open(&folder.address("t").evolve(evolve)).await.unwrap();
+        sink.open(drop_policy()).await.unwrap();
+        let failures = deliver(&mut sink, rows()).await.unwrap_err();
+        assert_eq!(failures.iter().map(|failure| failure.index).collect::<Vec<_>>(), [1, 2]);
+        for failure in failures {
+            let text = failure.error.to_string();
+            assert!(failure.error.class() == Class::Data && text.contains("the database computes"), "{text}");
+        }
+    }
+    deliver(&mut open(&folder.address("t").evolve(Evolve::Ignore)).await.unwrap(), rows()).await.unwrap();
+    assert_eq!(folder.texts("SELECT group_concat(id, ' ') FROM t"), ["1 4 1 4 1 2 3 4"]);
+    let error = open(&folder.address("t").column("twice", "key")).await.unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("columns="), "{error}");
+    // One that others add in mid-flow.
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"id": 5}"#])).await.unwrap();
+    folder.run("ALTER TABLE t ADD COLUMN more AS (id + 1)");
+    let failures = deliver(&mut sink, batch([r#"{"id": 6}"#, r#"{"id": 7, "more": 1}"#])).await.unwrap_err();
+    assert_eq!((failures[0].index, failures[0].error.class()), (1, Class::Data));
+    assert_eq!(folder.texts("SELECT id FROM t WHERE id > 4"), ["5", "6"]);
+}
+
+#[tokio::test]
+async fn a_view_gets_no_columns() {
+    let folder = Folder::new();
+    folder.run(
+        "CREATE TABLE base (id INTEGER); CREATE VIEW fixed AS SELECT id FROM base; CREATE VIEW v AS SELECT id FROM base;
+         CREATE TRIGGER keep INSTEAD OF INSERT ON v BEGIN INSERT INTO base VALUES (new.id); END",
+    );
+    let failures =
+        deliver(&mut open(&folder.address("fixed")).await.unwrap(), batch([r#"{"id": 1}"#])).await.unwrap_err();
+    let text = failures[0].error.to_string();
+    assert!(failures[0].error.class() == Class::Config && text.contains("it is a view"), "{text}");
+    let rows = || batch([r#"{"id": 1}"#, r#"{"id": 2, "new": 1}"#]);
+    let failures = deliver(&mut open(&folder.address("v")).await.unwrap(), rows()).await.unwrap_err();
+    for failure in &failures {
+        let text = failure.error.to_string();
+        assert!(failure.error.class() == Class::Config && text.contains("evolve=ignore"), "{text}");
+        assert!(text.contains("v is a view and gets no column for the key \"new\""), "{text}");
+    }
+    deliver(&mut open(&folder.address("v").evolve(Evolve::Ignore)).await.unwrap(), rows()).await.unwrap();
+    assert_eq!(folder.texts("SELECT id FROM base"), ["1", "2"]);
 }
 
 #[tokio::test]

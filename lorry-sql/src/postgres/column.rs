@@ -2,6 +2,7 @@
 
 use super::time;
 use crate::cells::Value;
+use crate::kinds::{float_of, is_integer};
 use crate::table::TableColumn;
 
 /// Numbers of the types that are treated in a way of their own.
@@ -92,7 +93,15 @@ impl Class {
     ///
     /// # Errors
     /// Why no value of this column can be made of it.
-    pub(super) fn form(self, value: &Value<'_>) -> Result<Form, &'static str> {
+    pub(super) fn form(self, value: &Value<'_>) -> Result<Form, Unfit> {
+        self.try_form(value).map_err(|why| match (self, value) {
+            (Self::Int, Value::Float(_)) => Unfit { why, wants: Some("double precision") },
+            (Self::Int | Self::Float, _) => Unfit { why, wants: Some("numeric") },
+            _ => Unfit { why, wants: None },
+        })
+    }
+
+    fn try_form(self, value: &Value<'_>) -> Result<Form, &'static str> {
         use Form::{Binary, Text};
         Ok(match (self, value) {
             (_, Value::Null) => Binary,
@@ -106,9 +115,15 @@ impl Class {
             (Self::Text, _) => Binary,
             (Self::Bool, Value::Bool(_))
             | (Self::Int, Value::Int(_))
-            | (Self::Float, Value::Int(_) | Value::Uint(_) | Value::Float(_))
+            | (Self::Float, Value::Float(_))
             | (Self::Instant | Self::Local, Value::Time(_)) => Binary,
-            (Self::Int, Value::Float(float)) if float.fract() == 0.0 && float.abs() < 9e15 => Binary,
+            (Self::Int, Value::Float(float)) if is_integer(*float) => Binary,
+            (Self::Int, Value::Float(_)) => return Err("a number that is no integer, for a column of integers"),
+            (Self::Int, Value::Uint(_) | Value::Big(_)) => return Err("an integer too large for the column"),
+            (Self::Float, Value::Int(_) | Value::Uint(_) | Value::Big(_)) => match float_of(value) {
+                Some(_) => Binary,
+                None => return Err("an integer that would lose digits in a column of floats"),
+            },
             (Self::Instant | Self::Local, Value::Int(number)) => match time::from_integer(*number) {
                 Some(_) => Binary,
                 None => return Err("a number that is no time between the years 1 and 9999"),
@@ -121,6 +136,14 @@ impl Class {
             _ => Text,
         })
     }
+}
+
+/// Why a column does not take a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unfit {
+    pub(super) why: &'static str,
+    /// The type that would take it, where there is one.
+    pub(super) wants: Option<&'static str>,
 }
 
 /// How the server makes a value of what it was sent.
@@ -136,15 +159,19 @@ pub(super) enum Cast {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
     fn forms() {
         assert_eq!(Class::Int.form(&Value::Int(1)), Ok(Form::Binary));
         assert_eq!(Class::Int.form(&Value::Float(2.0)), Ok(Form::Binary));
-        assert_eq!(Class::Int.form(&Value::Float(2.5)), Ok(Form::Text));
-        assert_eq!(Class::Int.form(&Value::Uint(u64::MAX)), Ok(Form::Text));
-        assert_eq!(Class::Float.form(&Value::Uint(u64::MAX)), Ok(Form::Binary));
+        assert_eq!(Class::Int.form(&Value::Float(2.5)).unwrap_err().wants, Some("double precision"));
+        assert_eq!(Class::Int.form(&Value::Uint(u64::MAX)).unwrap_err().wants, Some("numeric"));
+        assert_eq!(Class::Int.form(&Value::Big("1")).unwrap_err().wants, Some("numeric"));
+        assert_eq!(Class::Float.form(&Value::Uint(1 << 63)), Ok(Form::Binary));
+        assert_eq!(Class::Float.form(&Value::Uint(u64::MAX)).unwrap_err().wants, Some("numeric"));
+        assert_eq!(Class::Other.form(&Value::Big("1")), Ok(Form::Text));
         assert_eq!(Class::Other.form(&Value::Null), Ok(Form::Binary));
         assert_eq!(Class::Instant.form(&Value::Text("2024-01-02")), Ok(Form::Text));
         assert_eq!(Class::Instant.form(&Value::Int(1_704_164_645)), Ok(Form::Binary));

@@ -1,10 +1,12 @@
 //! Columns of a batch as arrays in PostgreSQL's binary format, written from the cells without a detour.
 
-use super::column::{Class, Form};
+use super::column::{Class, Form, Unfit};
 use super::time;
 use crate::cells::{Rows, Value};
+use crate::kinds::float_of;
 use bytes::{BufMut, BytesMut};
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 use std::error::Error as StdError;
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -29,7 +31,7 @@ impl<'a> Array<'a> {
         column: usize,
         range: Range<usize>,
         class: Class,
-    ) -> Result<Self, (usize, &'static str)> {
+    ) -> Result<Self, (usize, Unfit)> {
         let mut form = Form::Binary;
         for (at, value) in rows.values(column, range.clone()).enumerate() {
             match class.form(&value) {
@@ -54,9 +56,11 @@ impl<'a> Array<'a> {
             }
             (Class::Int, Form::Binary, Value::Int(value)) => return put_i64(value, out),
             (Class::Int, Form::Binary, Value::Float(value)) => return put_i64(value as i64, out),
-            (Class::Float, Form::Binary, Value::Int(value)) => return put_i64((value as f64).to_bits() as i64, out),
-            (Class::Float, Form::Binary, Value::Uint(value)) => return put_i64((value as f64).to_bits() as i64, out),
-            (Class::Float, Form::Binary, Value::Float(value)) => return put_i64(value.to_bits() as i64, out),
+            (Class::Float, Form::Binary, value) => {
+                if let Some(float) = float_of(&value) {
+                    return put_i64(float.to_bits() as i64, out);
+                }
+            }
             (Class::Instant | Class::Local, form, value) => {
                 if let Some(micros) = micros(value) {
                     if form == Form::Binary {
@@ -109,6 +113,7 @@ fn render(class: Class, value: Value<'_>, out: &mut String) {
         Value::Bool(value) => write!(out, "{value}"),
         Value::Int(value) => write!(out, "{value}"),
         Value::Uint(value) => write!(out, "{value}"),
+        Value::Big(digits) => out.write_str(digits),
         Value::Float(value) => write!(out, "{value:?}"),
         Value::Time(nanos) if class == Class::Json => {
             out.push('"');
@@ -120,35 +125,37 @@ fn render(class: Class, value: Value<'_>, out: &mut String) {
             Ok(())
         }
         Value::Text(text) if class == Class::Json => write!(out, "{}", Json::from(text)),
-        Value::Json(json) if matches!(class, Class::Array | Class::JsonArray) => match serde_json::from_str(json) {
-            Ok(Json::Array(items)) => {
-                array_literal(&items, class == Class::JsonArray, out);
-                Ok(())
-            }
-            // The server says what is wrong with it.
-            _ => out.write_str(json),
-        },
+        Value::Json(json) if matches!(class, Class::Array | Class::JsonArray) => {
+            let end = out.len();
+            array_literal(json, class == Class::JsonArray, out).or_else(|_| {
+                // The server says what is wrong with it.
+                out.truncate(end);
+                out.write_str(json)
+            })
+        }
         Value::Text(text) | Value::Json(text) => out.write_str(text),
     };
 }
 
-/// A JSON array as an array literal: `{1,"a b",NULL,{2}}`; or one of JSON texts: `{"1","\"a b\"",NULL,"[2]"}`.
-fn array_literal(items: &[Json], of_json: bool, out: &mut String) {
+/// A JSON array as an array literal: `{1,"a b",NULL,{2}}`; or one of JSON texts: `{"1","\"a b\"",NULL,"[2]"}`. Numbers as they are.
+fn array_literal(json: &str, of_json: bool, out: &mut String) -> serde_json::Result<()> {
+    let items: Vec<&RawValue> = serde_json::from_str(json)?;
     out.push('{');
-    for (i, item) in items.iter().enumerate() {
+    for (i, item) in items.into_iter().map(RawValue::get).enumerate() {
         if i > 0 {
             out.push(',');
         }
-        match item {
-            Json::Null => out.push_str("NULL"),
-            item if of_json => quoted(&item.to_string(), out),
-            Json::Array(items) => array_literal(items, false, out),
-            Json::String(text) => quoted(text, out),
-            Json::Bool(_) | Json::Number(_) => _ = write!(out, "{item}"),
-            Json::Object(_) => quoted(&item.to_string(), out),
+        match item.as_bytes().first() {
+            Some(b'n') => out.push_str("NULL"),
+            _ if of_json => quoted(item, out),
+            Some(b'[') => array_literal(item, false, out)?,
+            Some(b'"') => quoted(&serde_json::from_str::<String>(item)?, out),
+            Some(b'{') => quoted(item, out),
+            _ => out.push_str(item),
         }
     }
     out.push('}');
+    Ok(())
 }
 
 fn quoted(text: &str, out: &mut String) {
@@ -223,6 +230,10 @@ mod tests {
         assert_eq!(literal(&json!(["a b", "NULL", "", "q\"b\\", "{,}"])), r#"{"a b","NULL","","q\"b\\","{,}"}"#);
         assert_eq!(literal(&json!([{"a": 1}])), r#"{"{\"a\":1}"}"#);
         assert_eq!(literal(&json!([])), "{}");
+        assert_eq!(literal(&json!({"a": 1})), r#"{"a":1}"#);
+        let mut out = String::new();
+        render(Class::Array, Value::Json("[1,123456789012345678901,[2.50]]"), &mut out);
+        assert_eq!(out, "{1,123456789012345678901,{2.50}}");
         assert_eq!(literal_of(Class::JsonArray, &json!([1, "a", null, [2]])), r#"{"1","\"a\"",NULL,"[2]"}"#);
     }
 

@@ -16,9 +16,10 @@ pub(super) fn of_state(state: &str) -> (ErrorKind, Class) {
         // A prepared statement that the server has not: gone with the connection.
         "26000" => (ErrorKind::Refused, Transient),
         // What was there when the table was described is not, or is of another type: described anew.
-        "3D000" | "3F000" | "42P01" | "42703" | "42704" | "42804" => (ErrorKind::NotFound, Config),
-        // Undefined table in the guise of a missing schema is above; too many columns is the table's fault.
-        "54011" => (ErrorKind::Refused, Config),
+        "3D000" | "3F000" | "42P01" | "42703" | "42704" | "42804" | "428C9" => (ErrorKind::NotFound, Config),
+        // Undefined table in the guise of a missing schema is above. Too many columns or arguments are of the statement; the rest of
+        // their class, rows and index entries that are too big, nesting that is too deep, of a row.
+        "54011" | "54023" => (ErrorKind::Refused, Config),
         // A view that takes no inserts, a setting that only the server can have: waiting does not help, unlike with what is locked or in
         // use, the rest of its class.
         "55000" | "55P02" => (ErrorKind::Refused, Config),
@@ -150,9 +151,12 @@ mod tests {
             ),
             (
                 Class::Data,
-                "22001 22003 22021 22P02 22P05 23502 23503 23505 23514 23P01 40002 44000 54000 P0001 21000 39004 LR001",
+                "22001 22003 22021 22P02 22P05 23502 23503 23505 23514 23P01 40002 44000 54000 54001 P0001 21000 39004 LR001",
             ),
-            (Class::Config, "28000 28P01 3D000 3F000 42501 42601 42703 42P01 42804 54011 55000 55P02 0A000 57P04"),
+            (
+                Class::Config,
+                "28000 28P01 3D000 3F000 42501 42601 42703 42P01 42804 428C9 42809 54011 54023 55000 55P02 0A000 57P04",
+            ),
             (Class::Ambiguous, "40003"),
         ];
         for (class, states) in cases {
@@ -160,7 +164,7 @@ mod tests {
                 assert_eq!(of_state(state).1, class, "{state}");
             }
         }
-        for state in "42P01 42703 3F000 42704 42804".split(' ') {
+        for state in "42P01 42703 3F000 42704 42804 428C9".split(' ') {
             assert_eq!(of_state(state).0, ErrorKind::NotFound, "{state}");
         }
         assert_eq!(of_state("28P01").0, ErrorKind::Auth);

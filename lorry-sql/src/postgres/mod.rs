@@ -9,6 +9,7 @@ mod error;
 mod options;
 mod statement;
 mod time;
+mod widen;
 mod writer;
 
 pub(crate) use options::{PostgresOptions, database};

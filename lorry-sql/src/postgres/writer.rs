@@ -4,7 +4,8 @@ use super::client::{Connected, Target, connect};
 use super::column::{Class as ColumnClass, Form};
 use super::dialect::Postgres;
 use super::encode::Array;
-use super::{catalog, error, statement};
+use super::{catalog, error, statement, widen};
+use crate::kinds::Kind;
 use crate::table::{Dialect, Table, TableName};
 use crate::writer::{Part, Refused, Writer};
 use lorry_core::tls::rustls::ClientConfig;
@@ -20,6 +21,9 @@ use tokio_postgres::{Client, Statement};
 
 /// Statements kept prepared; a table whose columns come in more combinations starts anew.
 const STATEMENTS: usize = 100;
+
+/// How many times as long as for other statements the server may take to write a whole table anew.
+const REWRITE: u32 = 60;
 
 type Statements = HashMap<(u64, Vec<Form>), Statement>;
 
@@ -59,9 +63,19 @@ impl PostgresWriter {
         late: Class,
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        match timeout(self.timeout, work).await {
+        self.within_time(self.timeout, op, late, work).await
+    }
+
+    async fn within_time<T>(
+        &self,
+        time: Duration,
+        op: &'static str,
+        late: Class,
+        work: impl Future<Output = Result<T>> + Send,
+    ) -> Result<T> {
+        match timeout(time, work).await {
             Ok(done) => done,
-            Err(_) => Err(Error::new(ErrorKind::Timeout, late, op, format!("no answer within {:?}", self.timeout))),
+            Err(_) => Err(Error::new(ErrorKind::Timeout, late, op, format!("no answer within {time:?}"))),
         }
     }
 }
@@ -105,6 +119,17 @@ impl Writer for PostgresWriter {
                 .map_err(|error| error::running("change the table", &error, Class::Transient))
         };
         self.within("change the table", Class::Transient, work).await
+    }
+
+    async fn widen(&mut self, table: &TableName, columns: &[(&str, Kind)]) -> Result<()> {
+        let client = self.client()?;
+        self.within_time(
+            self.timeout * REWRITE,
+            "widen a column",
+            Class::Transient,
+            widen::widen(client, table, columns),
+        )
+        .await
     }
 
     async fn insert(&mut self, parts: &[Part<'_>]) -> Result<(), Refused> {
@@ -171,9 +196,19 @@ impl PostgresWriter {
         for pair in part.columns {
             let Some(column) = part.table.columns.get(pair.to) else { continue };
             let class = ColumnClass::of(column);
-            let array = Array::new(part.rows, pair.from, part.range.clone(), class).map_err(|(row, why)| Refused {
-                error: Error::data(ErrorKind::Constraint, "insert rows", why).with("column", &column.name),
-                at: Some((at, row)),
+            let array = Array::new(part.rows, pair.from, part.range.clone(), class).map_err(|(row, unfit)| {
+                let error = Error::data(ErrorKind::Constraint, "insert rows", unfit.why)
+                    .with("column", &column.name)
+                    .with("type", &column.type_name);
+                let error = match unfit.wants {
+                    Some(wants) => error.hint(format!(
+                        "ALTER TABLE {} ALTER COLUMN {} TYPE {wants} makes room for it",
+                        Postgres.quote_table(&part.table.name),
+                        Postgres.quote(&column.name)
+                    )),
+                    None => error,
+                };
+                Refused { error, at: Some((at, row)) }
             })?;
             arrays.push((column, class, array));
         }

@@ -38,8 +38,15 @@ fn settings(properties: &[(&str, &str)]) -> Settings {
 }
 
 fn table(columns: &[&str]) -> Table {
-    let column = |name: &&str| TableColumn { name: (*name).to_owned(), type_name: String::new(), type_id: 0 };
-    Table { name: TableName::parse("t").unwrap(), columns: columns.iter().map(column).collect() }
+    let column =
+        |name: &&str| TableColumn { name: (*name).to_owned(), type_name: String::new(), type_id: 0, widens: false };
+    Table {
+        name: TableName::parse("t").unwrap(),
+        columns: columns.iter().map(column).collect(),
+        computed: Vec::new(),
+        width: columns.len(),
+        is_view: false,
+    }
 }
 
 type Row = BTreeMap<String, Json>;
@@ -63,6 +70,7 @@ fn found(rows: &Rows) -> Vec<Row> {
         Cellular::Bool(value) => value.into(),
         Cellular::Int(value) => value.into(),
         Cellular::Uint(value) => value.into(),
+        Cellular::Big(digits) => serde_json::from_str(digits).unwrap(),
         Cellular::Float(value) => value.into(),
         Cellular::Time(value) => value.into(),
         Cellular::Text(text) => text.into(),
@@ -82,6 +90,7 @@ fn any_value() -> impl Strategy<Value = String> {
         any::<bool>().prop_map(|value| value.to_string()),
         any::<i64>().prop_map(|value| value.to_string()),
         any::<u64>().prop_map(|value| value.to_string()),
+        any::<i128>().prop_map(|value| value.to_string()),
         any::<f64>()
             .prop_filter("JSON has no others", |value| value.is_finite())
             .prop_map(|value| format!("{value:?}")),
@@ -168,6 +177,28 @@ proptest! {
         let found: Vec<_> = (0..maker.rows.len()).map(|row| maker.rows.message_of(row).unwrap().0).collect();
         prop_assert_eq!(found, owners);
     }
+}
+
+#[test]
+fn integers_beyond_64_bits_keep_their_digits() {
+    let mut maker = RowMaker::new(&Plain, Evolve::Add, None);
+    let json = r#" [ {"a": 123456789012345678901234567890, "b": 1.5, "c": 1e30, "t": "x \" 1"},
+        {"new": -9223372036854775809, "a": { "x" : [ 98765432109876543210 , " \\\" } 1" ] }, "b": 18446744073709551615} ] "#;
+    maker.add(0, &Message::new(json), &settings(&[])).unwrap();
+    maker.add(1, &Message::new(r#"{"a": -0, "b": 18446744073709551616}"#), &settings(&[])).unwrap();
+    maker.rows.finish();
+    let names: Vec<_> = maker.rows.columns().iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c", "t", "new"]);
+    assert_eq!(maker.rows.value(0, 0), Cellular::Big("123456789012345678901234567890"));
+    assert_eq!(maker.rows.value(1, 0), Cellular::Float(1.5));
+    assert_eq!(maker.rows.value(2, 0), Cellular::Float(1e30));
+    assert_eq!(maker.rows.value(3, 0), Cellular::Text("x \" 1"));
+    assert_eq!(maker.rows.value(4, 1), Cellular::Big("-9223372036854775809"));
+    assert_eq!(maker.rows.value(0, 1), Cellular::Json(r#"{"x":[98765432109876543210," \\\" } 1"]}"#));
+    assert_eq!(maker.rows.value(1, 1), Cellular::Uint(u64::MAX));
+    assert_eq!(maker.rows.value(1, 2), Cellular::Big("18446744073709551616"));
+    assert_eq!(maker.rows.kinds(0).join(), Kind::Json);
+    assert_eq!(maker.rows.kinds(1).join(), Kind::BigInt);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::dialect::Affinity;
 use crate::cells::Value;
-use crate::kinds::EXACT;
+use crate::kinds::float_of;
 use lorry_core::{Error, ErrorKind, Timestamp};
 use rusqlite::Statement;
 use rusqlite::types::Null;
@@ -31,14 +31,18 @@ pub(crate) fn bind(
             to.raw_bind_parameter(parameter, if value { "true" } else { "false" })
         }
         Value::Bool(value) => to.raw_bind_parameter(parameter, value),
-        Value::Int(value) if affinity == Affinity::Real && value.unsigned_abs() > EXACT && !is_exact(value) => {
-            return Err(loses_digits(value));
-        }
+        Value::Int(_) | Value::Uint(_) | Value::Big(_) if affinity == Affinity::Real => match float_of(&value) {
+            Some(float) => to.raw_bind_parameter(parameter, float),
+            None => return Err(loses_digits(value)),
+        },
         Value::Int(value) => to.raw_bind_parameter(parameter, value),
         Value::Uint(value) if matches!(affinity, Affinity::Text | Affinity::Blob) => {
             to.raw_bind_parameter(parameter, value.to_string())
         }
-        Value::Uint(value) => return Err(loses_digits(value)),
+        Value::Big(digits) if matches!(affinity, Affinity::Text | Affinity::Blob) => {
+            to.raw_bind_parameter(parameter, digits)
+        }
+        Value::Uint(_) | Value::Big(_) => return Err(loses_digits(value)),
         Value::Float(value) => to.raw_bind_parameter(parameter, value),
         Value::Time(nanos) => to.raw_bind_parameter(parameter, timestamp(Timestamp::from_nanos(nanos))),
         Value::Text(text) | Value::Json(text) => to.raw_bind_parameter(parameter, text),
@@ -47,15 +51,16 @@ pub(crate) fn bind(
     bound.map_err(Unbound::Sqlite)
 }
 
-fn is_exact(value: i64) -> bool {
-    let float = value as f64;
-    // 2^63 itself is the one float that the conversion back would clamp.
-    float < i64::MAX as f64 && float as i64 == value
-}
-
-fn loses_digits(value: impl std::fmt::Display) -> Unbound {
+fn loses_digits(value: Value<'_>) -> Unbound {
+    let shown = match value {
+        Value::Int(value) => value.to_string(),
+        Value::Uint(value) => value.to_string(),
+        Value::Big(digits) if digits.len() > 80 => format!("an integer of {} digits", digits.len()),
+        Value::Big(digits) => digits.to_owned(),
+        _ => "an integer".to_owned(),
+    };
     Unbound::Unfit(
-        Error::data(ErrorKind::Constraint, "insert rows", format!("{value} would lose digits"))
+        Error::data(ErrorKind::Constraint, "insert rows", format!("{shown} would lose digits"))
             .hint("give the table a TEXT column for it"),
     )
 }
@@ -90,14 +95,6 @@ mod tests {
         assert_eq!(timestamp(Timestamp::from_nanos(0)), "1970-01-01 00:00:00.000000");
         assert_eq!(timestamp(Timestamp::from_nanos(1_704_164_645_678_901_000)), "2024-01-02 03:04:05.678901");
         assert_eq!(timestamp(Timestamp::from_nanos(-1)), "1969-12-31 23:59:59.999999999");
-    }
-
-    #[test]
-    fn only_integers_with_a_float_of_their_own_are_exact() {
-        assert!(is_exact(1 << 60));
-        assert!(is_exact(i64::MIN));
-        assert!(!is_exact((1 << 53) + 1));
-        assert!(!is_exact(i64::MAX));
     }
 
     proptest! {

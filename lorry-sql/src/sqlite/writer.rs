@@ -128,10 +128,8 @@ impl Writer for SqliteWriter {
     }
 
     async fn describe(&mut self, table: &TableName) -> Result<Option<Table>> {
-        let columns = columns(&self.opened()?.connection, table);
-        let columns =
-            columns.map_err(|error| self.located(classify("describe the table", error).with("table", table)))?;
-        Ok((!columns.is_empty()).then(|| Table { name: table.clone(), columns }))
+        let described = describe(&self.opened()?.connection, table);
+        described.map_err(|error| self.located(classify("describe the table", error).with("table", table)))
     }
 
     async fn execute(&mut self, statements: &[String]) -> Result<()> {
@@ -271,22 +269,29 @@ impl Insert {
     }
 }
 
-/// The columns that can be written; none when there is no such table.
-fn columns(connection: &Connection, table: &TableName) -> rusqlite::Result<Vec<TableColumn>> {
-    let schema = table.schema.as_deref();
-    let sql = match schema {
-        None => "SELECT name, type FROM pragma_table_xinfo(?1) WHERE hidden = 0",
-        Some(_) => "SELECT name, type FROM pragma_table_xinfo(?1, ?2) WHERE hidden = 0",
-    };
-    let mut statement = connection.prepare_cached(sql)?;
-    let column = |row: &rusqlite::Row<'_>| {
+/// What SQLite says about a table. Its hidden columns are those it computes, and those of virtual tables that are no columns.
+fn describe(connection: &Connection, name: &TableName) -> rusqlite::Result<Option<Table>> {
+    let mut statement = connection.prepare_cached(match name.schema {
+        None => "SELECT name, type, hidden FROM pragma_table_xinfo(?1) WHERE ?2 IS NULL",
+        Some(_) => "SELECT name, type, hidden FROM pragma_table_xinfo(?1, ?2)",
+    })?;
+    let mut rows = statement.query(params![name.name, name.schema])?;
+    let mut table = Table { name: name.clone(), columns: Vec::new(), computed: Vec::new(), width: 0, is_view: false };
+    while let Some(row) = rows.next()? {
         let (name, type_name) = (row.get(0)?, row.get::<_, String>(1)?);
-        Ok(TableColumn { name, type_id: Affinity::of_type(&type_name) as u32, type_name })
-    };
-    match schema {
-        None => statement.query_map(params![table.name], column)?.collect(),
-        Some(schema) => statement.query_map(params![table.name, schema], column)?.collect(),
+        table.width += 1;
+        match row.get(2)? {
+            0 => {
+                let type_id = Affinity::of_type(&type_name) as u32;
+                table.columns.push(TableColumn { name, type_name, type_id, widens: false });
+            }
+            _ => table.computed.push(name),
+        }
     }
+    let kind =
+        "SELECT EXISTS (SELECT * FROM pragma_table_list(?1) WHERE type = 'view' AND schema = ifnull(?2, schema))";
+    table.is_view = connection.prepare_cached(kind)?.query_row(params![name.name, name.schema], |row| row.get(0))?;
+    Ok((!table.columns.is_empty()).then_some(table))
 }
 
 /// SQLite makes files, but no folders, and says only that it cannot open.

@@ -10,6 +10,7 @@ mod connecting;
 mod failing;
 mod tables;
 mod values;
+mod widening;
 
 use common::{batch, deliver, open};
 use lorry_core::Class;

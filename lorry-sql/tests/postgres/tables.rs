@@ -274,3 +274,118 @@ async fn a_named_relay_does_not_empty_tables() {
     context.identity.name = Some("weather".into());
     assert_eq!(sink.open(context).await.unwrap_err().kind(), ErrorKind::Usage);
 }
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_key_of_a_computed_column_refuses_its_message_alone() {
+    let server = server();
+    server.psql(
+        "CREATE TABLE base (id int, doubled int GENERATED ALWAYS AS (id * 2) STORED, no int GENERATED ALWAYS AS IDENTITY);
+         CREATE VIEW through AS SELECT id, doubled, no FROM base;
+         CREATE VIEW counted AS SELECT id, id + 1 AS doubled, upper('x') AS no FROM base",
+    );
+    let rows = || batch([r#"{"id": 1}"#, r#"{"id": 2, "doubled": 4}"#, r#"{"no": 7, "id": 3}"#, r#"{"id": 4}"#]);
+    for table in ["base", "through", "counted"] {
+        for evolve in [Evolve::Add, Evolve::Fail] {
+            server.psql("TRUNCATE base");
+            let mut sink = open_to_drop(&options(&server, table).evolve(evolve)).await;
+            // Again and again: nothing of it stays behind.
+            for _ in 0..2 {
+                let failures = deliver(&mut sink, rows()).await.unwrap_err();
+                for (failure, (index, name)) in failures.iter().zip([(1, "doubled"), (2, "no")]) {
+                    let text = failure.error.to_string();
+                    assert_eq!((failure.index, failure.error.class()), (index, Class::Data), "{table}: {text}");
+                    assert!(text.contains(&format!("the database computes the column {name:?}")), "{text}");
+                    assert!(text.contains("evolve=ignore"), "{text}");
+                }
+                assert_eq!(failures.len(), 2, "{table}");
+                deliver(&mut sink, batch([r#"{"id": 4}"#])).await.unwrap();
+            }
+            assert_eq!(server.psql("SELECT string_agg(id::text, ' ' ORDER BY id) FROM base"), "1 1 4 4 4 4");
+        }
+        server.psql("TRUNCATE base");
+        deliver(&mut open(&options(&server, table).evolve(Evolve::Ignore)).await.unwrap(), rows()).await.unwrap();
+        assert_eq!(server.psql("SELECT string_agg(id::text, ' ' ORDER BY id) FROM base"), "1 2 3 4");
+        let error = open(&options(&server, table).column("no", "key")).await.unwrap_err();
+        assert!(error.class() == Class::Config && error.to_string().contains("columns="), "{error}");
+    }
+    // Under `stop` the rows before it are committed.
+    server.psql("TRUNCATE base");
+    let mut sink = open(&options(&server, "base")).await.unwrap();
+    let failures = named(deliver(&mut sink, rows()).await);
+    assert_eq!(failures, [(1, Class::Data), (2, Class::Transient), (3, Class::Transient)]);
+    assert_eq!(server.psql("SELECT id FROM base"), "1");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_column_that_others_compute_in_mid_flow_is_noticed() {
+    let server = server();
+    let mut sink = open_to_drop(&options(&server, "t")).await;
+    deliver(&mut sink, batch([r#"{"id": 1, "a": 1}"#])).await.unwrap();
+    let rows = |key: &str| batch([r#"{"id": 2}"#.to_owned(), format!(r#"{{"id": 3, "{key}": 4}}"#)]);
+    server.psql("ALTER TABLE t ADD COLUMN b bigint GENERATED ALWAYS AS (id * 2) STORED");
+    assert_eq!(named(deliver(&mut sink, rows("b")).await), [(1, Class::Data)]);
+    server.psql("ALTER TABLE t DROP COLUMN a; ALTER TABLE t ADD COLUMN a bigint GENERATED ALWAYS AS (id * 3) STORED");
+    assert_eq!(named(deliver(&mut sink, rows("a")).await), [(1, Class::Data)]);
+    assert_eq!(lines(&server.psql("SELECT id, b, a FROM t ORDER BY id")), ["1|2|3", "2|4|6", "2|4|6"]);
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_table_that_takes_no_new_column_says_what_to_write() {
+    let server = server();
+    server.psql(
+        "CREATE TABLE base (id int); CREATE VIEW v AS SELECT id FROM base;
+         CREATE ROLE guest LOGIN; GRANT INSERT ON base TO guest",
+    );
+    let rows = || batch([r#"{"id": 1}"#, r#"{"id": 2, "new": 1}"#]);
+    let guest = SqlOptions::new(server.url().replace("postgres@", "guest@"));
+    let view = "v is a view and gets no column for the key \"new\"";
+    for (options, word) in [(options(&server, "v"), view), (guest.table("base"), "must be owner of table base")] {
+        let mut sink = open_to_drop(&options).await;
+        let failures = deliver(&mut sink, rows()).await.unwrap_err();
+        assert_eq!(failures.len(), 2);
+        for failure in &failures {
+            let text = failure.error.to_string();
+            assert!(failure.error.class() == Class::Config && text.contains(word), "{text}");
+            assert!(text.contains("evolve=ignore") && text.contains("evolve=fail"), "{text}");
+        }
+        let mut sink = open_to_drop(&options.clone().evolve(Evolve::Fail)).await;
+        assert_eq!(named(deliver(&mut sink, rows()).await), [(1, Class::Data)]);
+        let mut sink = open(&options.evolve(Evolve::Ignore)).await.unwrap();
+        deliver(&mut sink, rows()).await.unwrap();
+    }
+    assert_eq!(server.psql("SELECT string_agg(id::text, ' ' ORDER BY id) FROM base"), "1 1 1 1 2 2");
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn limits_of_the_server_are_the_fault_of_whom_they_stop() {
+    let server = server();
+    // Dropped columns count.
+    server.psql(
+        "DO $$BEGIN EXECUTE 'CREATE TABLE t (id int, ' || (SELECT string_agg('c' || n || ' int', ', ') FROM generate_series(1, 1598) n) || ')';
+            EXECUTE 'ALTER TABLE t ' || (SELECT string_agg('DROP c' || n, ', ') FROM generate_series(1, 1598) n); END$$",
+    );
+    let mut sink = open_to_drop(&options(&server, "t")).await;
+    let rows = [r#"{"id": 1}"#, r#"{"id": 2, "a": 1}"#, r#"{"id": 3, "b": 1}"#, r#"{"id": 4, "a": 2}"#];
+    let (index, class, text) = only(deliver(&mut sink, batch(rows)).await);
+    assert!((index, class) == (2, Class::Data) && text.contains("1601") && text.contains("1600"), "{text}");
+    assert_eq!(server.psql("SELECT string_agg(id || ':' || coalesce(a, 0), ' ' ORDER BY id) FROM t"), "1:0 2:1 4:2");
+    // 54000: an index entry that is too long.
+    server.psql("CREATE TABLE u (id text PRIMARY KEY)");
+    let mut sink = open_to_drop(&options(&server, "u")).await;
+    let mut state = 1_u64;
+    let noise: String = (0..9_000)
+        .map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            char::from(b'!' + (state >> 33) as u8 % 90)
+        })
+        .filter(|c| !matches!(c, '"' | '\\'))
+        .collect();
+    let rows = [r#"{"id": "a"}"#.to_owned(), format!(r#"{{"id": "{noise}"}}"#), r#"{"id": "b"}"#.to_owned()];
+    let (index, class, text) = only(deliver(&mut sink, batch(rows)).await);
+    assert!((index, class) == (1, Class::Data) && text.contains("sqlstate: 54000"), "{text}");
+    assert_eq!(server.psql("SELECT string_agg(id, ' ') FROM u"), "a b");
+}
