@@ -136,6 +136,19 @@ async fn the_drain_has_a_limit_and_says_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_message_that_is_left_is_no_plural() {
+    for (messages, says) in
+        [(1, "1 message was left undelivered within 0.5 s"), (2, "2 messages were left undelivered")]
+    {
+        let (source, sink) = (Numbers::to(messages).then_waits(), Keep::new().taking(100 * SECOND));
+        let running = Relay::new([Stream::from_source(source).to(sink)]).drain_timeout(SECOND / 2).spawn();
+        tokio::time::sleep(SECOND).await;
+        let error = running.stop().await.unwrap_err();
+        assert!(error.to_string().starts_with(says), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropping_a_relay_aborts_it() {
     let (source, sink) = (Numbers::to(1_000).then_waits(), Keep::new().taking(SECOND));
     let read = source.log.clone();
