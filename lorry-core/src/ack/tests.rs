@@ -401,3 +401,32 @@ fn superseded_lanes_are_counted_only_while_something_of_them_is_on_its_way() {
     items.into_iter().for_each(|item| item.token.delivered());
     assert_eq!((ledger.tally().delivered, ledger.tally().superseded, lanes()), (6, 0, 0));
 }
+
+/// The end of a run comes from whoever drops its last token, and may come while its decided items are being counted.
+#[test]
+fn counting_a_run_that_ends_meanwhile_settles_nothing_of_the_next() {
+    const LEN: usize = 64;
+    for round in 0..500 {
+        let ledger = ledger(Settlement::InOrder, OnRejected::Hold);
+        let first = issue(&ledger, 0, LEN);
+        let mut second = issue(&ledger, LEN as u64, 2 * LEN);
+        // Of the next run the first half waits.
+        second.drain(LEN..).for_each(|item| item.token.delivered());
+        let started = std::sync::Barrier::new(2);
+        let last = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                started.wait();
+                first.into_iter().for_each(|item| item.token.delivered());
+            });
+            started.wait();
+            let mut last = None;
+            while last < Some(LEN as u64 - 1) {
+                let settled = up_to(&ledger.take(true));
+                assert!(settled.is_none() || settled >= last, "round {round}: back from {last:?} to {settled:?}");
+                last = settled.or(last);
+            }
+            last
+        });
+        assert_eq!(up_to(&ledger.take(true)).or(last), Some(LEN as u64 - 1), "round {round}");
+    }
+}
