@@ -110,6 +110,18 @@ fn an_undeliverable_message_stops_the_relay() {
 }
 
 #[test]
+fn what_precedes_a_refused_message_is_delivered_and_nothing_behind_it() {
+    let dir = Dir::new();
+    let lines: String = (0..20_000).map(|i| if i == 15_000 { "x\n".into() } else { format!("{i}\n") }).collect();
+    let out = format!("file://{}", dir.text("out.txt"));
+    let ran = dir.feed(&["relay", "-", "-", &out, "--map", "."], &lines).exits(1);
+    let expected: String = (0..15_000).map(|i| format!("{i}\n")).collect();
+    assert!(ran.err.contains("1 message not delivered") && ran.err.contains("stdinsrc0 #"), "{}", ran.err);
+    assert!(ran.out == expected, "{} lines", ran.out.lines().count());
+    assert!(dir.read("out.txt") == expected);
+}
+
+#[test]
 fn or_is_dropped_and_counted() {
     let dir = Dir::new();
     bad_row(&dir, &["--on-error", "drop"]).exits(0);

@@ -31,6 +31,10 @@ impl Group {
         self.tokens.iter().all(Token::is_superseded)
     }
 
+    pub(super) fn is_barred(&self) -> bool {
+        self.tokens.iter().any(Token::is_barred)
+    }
+
     pub(super) fn lanes(&self) -> Vec<Arc<Lane>> {
         self.tokens.iter().flat_map(Token::lanes).collect()
     }

@@ -44,8 +44,9 @@ pub(crate) struct Signals {
     /// Items and bytes in runs that are not done.
     pub(super) items: AtomicUsize,
     pub(super) bytes: AtomicUsize,
-    /// Of the whole relay: superseded lanes with items still on their way. While there are none, nobody looks at single items.
-    pub(super) superseded: Arc<AtomicUsize>,
+    /// Of the whole relay: lanes of which some items on their way are unwanted, being superseded or behind a barrier. While there are
+    /// none, nobody looks at single items.
+    pub(super) unwanted: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -325,7 +326,7 @@ impl Lane {
     pub(crate) fn supersede(&self) {
         let state = lock(&self.state);
         if state.lost && state.items > 0 && !self.superseded.swap(true, Ordering::AcqRel) {
-            self.signals.superseded.fetch_add(1, Ordering::AcqRel);
+            self.signals.unwanted.fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -333,7 +334,7 @@ impl Lane {
     pub(crate) fn keep(&self) {
         let state = lock(&self.state);
         if self.superseded.swap(false, Ordering::AcqRel) && state.items > 0 {
-            self.signals.superseded.fetch_sub(1, Ordering::AcqRel);
+            self.signals.unwanted.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
@@ -342,7 +343,7 @@ impl Lane {
     }
 
     /// Nothing from this position on may be called done: an item there was refused or has failed, and holds the lane. Known as soon as
-    /// it happens, so before anything behind that item goes on.
+    /// it happens, so before anything behind that item goes on; and nothing behind it is to go on.
     pub(crate) fn barrier(&self) -> Position {
         Position(self.barrier.load(Ordering::Acquire))
     }
@@ -365,7 +366,12 @@ impl Lane {
             return;
         }
         if !(outcome == Outcome::Rejected && self.on_rejected == OnRejected::Settle) {
+            if self.barrier.load(Ordering::Acquire) == u64::MAX {
+                self.signals.unwanted.fetch_add(1, Ordering::AcqRel);
+            }
             self.barrier.fetch_min(position.0, Ordering::AcqRel);
+            // What is behind it is dropped for a reason.
+            state.stopping |= error.is_some();
         }
         if state.troubles.len() < TROUBLES_KEPT {
             state.troubles.push(Trouble { position, outcome, error: error.cloned() });
@@ -396,7 +402,7 @@ impl Lane {
         }
         state.items -= len;
         if state.items == 0 && self.is_superseded() {
-            self.signals.superseded.fetch_sub(1, Ordering::AcqRel);
+            self.signals.unwanted.fetch_sub(1, Ordering::AcqRel);
         }
         self.signals.items.fetch_sub(len, Ordering::AcqRel);
         self.signals.bytes.fetch_sub(bytes, Ordering::AcqRel);

@@ -49,9 +49,10 @@ pub(crate) enum Full {
 pub(crate) struct Doubt;
 
 impl Ledger {
-    /// `superseded` counts, for the whole relay, lost lanes whose items come again while some are still on their way.
-    pub(crate) fn new(settlement: Settlement, on_rejected: OnRejected, superseded: Arc<AtomicUsize>) -> Self {
-        let signals = Arc::new(Signals { superseded, ..Signals::default() });
+    /// `unwanted` counts, for the whole relay, lanes of which some items on their way are not to go on: given again by their source, or
+    /// behind one that ends the relay.
+    pub(crate) fn new(settlement: Settlement, on_rejected: OnRejected, unwanted: Arc<AtomicUsize>) -> Self {
+        let signals = Arc::new(Signals { unwanted, ..Signals::default() });
         Self { settlement, on_rejected, lanes: Mutex::default(), stopping: AtomicBool::new(false), signals }
     }
 

@@ -133,6 +133,15 @@ impl Token {
         }
     }
 
+    /// Whether something that went into it is at or behind what ends its lane, so that it is not to go on.
+    pub(crate) fn is_barred(&self) -> bool {
+        match &self.0 {
+            Inner::Void => false,
+            Inner::One(..) => self.place().is_some_and(|(lane, position)| position >= lane.barrier()),
+            Inner::Many(group) => group.is_barred(),
+        }
+    }
+
     /// The lane and position of the one item that it stands for.
     pub(crate) fn place(&self) -> Option<(&Arc<Lane>, Position)> {
         match &self.0 {

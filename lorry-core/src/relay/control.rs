@@ -102,8 +102,8 @@ pub(crate) struct Control {
     ledgers_to_read: AtomicUsize,
     ledgers_read: Notify,
     records: Mutex<Vec<Record>>,
-    /// Lost lanes that are given again while some of their items are still on their way. While there are none, nobody looks at items.
-    pub(crate) superseded: Arc<AtomicUsize>,
+    /// Lanes of which some items on their way are not to go on. While there are none, nobody looks at single items.
+    pub(crate) unwanted: Arc<AtomicUsize>,
 }
 
 impl Control {
@@ -125,7 +125,7 @@ impl Control {
             ledgers_to_read: AtomicUsize::new(0),
             ledgers_read: Notify::new(),
             records: Mutex::default(),
-            superseded: Arc::default(),
+            unwanted: Arc::default(),
         })
     }
 
@@ -187,21 +187,38 @@ impl Control {
     /// The first failure counts.
     pub(crate) fn fail(&self, error: Error) {
         lock(&self.failure).get_or_insert(error);
-        // From here on what is dropped undecided stays with its source.
-        lock(&self.sources).iter().for_each(|source| source.ledger.stopping());
+        self.hold_the_rest();
         self.enter(Phase::Failed);
+    }
+
+    /// The relay ends because of a message, or because a source can give no more: what was accepted before is delivered, as on any stop.
+    pub(crate) fn stop_because(&self, error: Error) {
+        lock(&self.failure).get_or_insert(error);
+        self.enter(Phase::Stopping);
+    }
+
+    /// From here on what is dropped undecided stays with its source.
+    pub(crate) fn hold_the_rest(&self) {
+        lock(&self.sources).iter().for_each(|source| source.ledger.stopping());
     }
 
     /// The drain time-out has passed.
     pub(crate) fn undelivered(&self) {
         let held = self.tally().held();
         let within = self.settings.drain_timeout.as_secs_f64();
-        let down = lock(&self.statuses).iter().find_map(|status| match status.state() {
+        let statuses = lock(&self.statuses).clone();
+        let down = statuses.iter().find_map(|status| match status.state() {
             State::Retrying(error) | State::Degraded(error) => Some(format!("; {}: {error}", status.element())),
             _ => None,
         });
+        // A peer that accepts and never answers is no error yet.
+        let silent = || {
+            let waits = statuses.iter().find(|status| matches!(status.state(), State::Idle | State::Connecting))?;
+            Some(format!("; {} is still connecting", waits.element()))
+        };
         let were = if held == 1 { "message was" } else { "messages were" };
-        let text = format!("{held} {were} left undelivered within {within} s{}", down.unwrap_or_default());
+        let text =
+            format!("{held} {were} left undelivered within {within} s{}", down.or_else(silent).unwrap_or_default());
         self.fail(Error::transient(ErrorKind::Timeout, "", text));
     }
 

@@ -99,7 +99,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
             queue,
             backoff,
             context,
-            pending: Pending::new(is_direct(&*self.up), keeps_positions, control.superseded.clone()),
+            pending: Pending::new(is_direct(&*self.up), keeps_positions, control.unwanted.clone()),
             control,
             flying: FuturesOrdered::new(),
             again: VecDeque::new(),
@@ -174,6 +174,13 @@ struct Driver<T> {
     fatal: bool,
 }
 
+impl<T> Drop for Driver<T> {
+    /// When the task is aborted: nothing is to wait in a queue that nobody reads.
+    fn drop(&mut self) {
+        self.queue.close_reader();
+    }
+}
+
 /// What the driver waits for.
 enum Wake<T> {
     Landed(Landed<T>),
@@ -220,9 +227,8 @@ impl<T: Send + Sync + 'static> Driver<T> {
                 while let Some(landed) = self.flying.next().await {
                     self.land(landed);
                 }
-                // What waits may be dropped once the ledgers know that it is for a reason.
-                // (Asked anew: `failed` itself may be what has brought us here.)
-                control.failed().await;
+                // What waits is dropped for a reason, and not forgotten.
+                control.hold_the_rest();
                 break;
             }
             self.send_again().await;
@@ -314,7 +320,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
         if self.pending.len() < limits.items && !ended {
             self.pending.top_up(&self.queue);
         }
-        if self.pending.is_empty() || self.pending.is_blocked() {
+        if self.pending.is_empty() {
             return false;
         }
         ended
@@ -375,7 +381,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
         for (index, token) in tokens.into_iter().enumerate() {
             if self.pending.has(&token) {
                 token.delivered();
-            } else if self.keeps_positions || !self.pending.is_superfluous(&token) {
+            } else if self.keeps_positions || !self.pending.is_unwanted(&token) {
                 indices.push(index);
                 kept.push(token);
             }

@@ -36,7 +36,7 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
         let info = source.info(&control.settings.identity);
         let state = Arc::new(SourceState {
             name: name.clone(),
-            ledger: Ledger::new(info.settlement, control.settings.on_error.on_rejected(), control.superseded.clone()),
+            ledger: Ledger::new(info.settlement, control.settings.on_error.on_rejected(), control.unwanted.clone()),
             max_unacked: info.max_unacked,
             counts_otherwise: AtomicBool::new(false),
             entering: AtomicUsize::new(0),
@@ -84,8 +84,8 @@ impl<T: Send + 'static> Driver<T> {
     async fn run(mut self) -> Result<()> {
         let outcome = self.read().await;
         self.state.ended.store(true, Ordering::Release);
-        if let Err(error) = &outcome {
-            self.control.fail(error.clone());
+        if let Err(error) = outcome {
+            self.control.stop_because(error);
         }
         let gives_again = self.info.guarantee >= Guarantee::SurvivesRestart;
         let ending = match self.control.phase() {
@@ -107,7 +107,7 @@ impl<T: Send + 'static> Driver<T> {
         self.queue.close(ending);
         self.settle_the_rest().await;
         self.context.status.ended();
-        outcome
+        Ok(())
     }
 
     /// Reads until the end of the stream (`Ok`), a stop (`Ok`) or an error that ends the relay.
@@ -272,8 +272,12 @@ impl<T: Send + 'static> Driver<T> {
             let rejected = trouble.outcome == crate::ack::Outcome::Rejected;
             if rejected && self.control.settings.on_error == super::OnError::Drop {
                 tracing::warn!(element = %self.state.name, lane = lane.0, position = trouble.position.0, "{error}; message dropped");
-            } else {
-                self.control.fail(error.with("from", format!("{} #{}", self.state.name, trouble.position.0)));
+                continue;
+            }
+            let error = error.with("from", format!("{} #{}", self.state.name, trouble.position.0));
+            match rejected {
+                true => self.control.stop_because(error),
+                false => self.control.fail(error),
             }
         }
         let settled = self.state.ledger.take(exact);

@@ -18,12 +18,10 @@ pub(super) struct Pending<T> {
     /// Every operator above treats each item by itself: items come in the order of their lanes, and what its source gives again
     /// fares like the first time.
     direct: bool,
-    /// Lost lanes that are given again while some of their items are still on their way.
-    superseded: Arc<AtomicUsize>,
+    /// Whether some of the items may be unwanted; see `Control::unwanted`.
+    unwanted: Arc<AtomicUsize>,
     /// What the sink has on record, if it keeps positions.
     record: Option<Positions>,
-    /// What comes next must not be sent: a message before it ends the relay.
-    blocked: bool,
 }
 
 /// A batch to be.
@@ -37,9 +35,9 @@ pub(super) struct Cut<T> {
 }
 
 impl<T> Pending<T> {
-    pub(super) fn new(direct: bool, keeps_positions: bool, superseded: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(direct: bool, keeps_positions: bool, unwanted: Arc<AtomicUsize>) -> Self {
         let record = keeps_positions.then(Positions::default);
-        Self { items: VecDeque::new(), since: None, direct, superseded, record, blocked: false }
+        Self { items: VecDeque::new(), since: None, direct, unwanted, record }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -48,10 +46,6 @@ impl<T> Pending<T> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty()
-    }
-
-    pub(super) fn is_blocked(&self) -> bool {
-        self.blocked
     }
 
     pub(super) fn clear(&mut self) {
@@ -93,9 +87,9 @@ impl<T> Pending<T> {
         lane.key().and_then(|key| record.get(key)).is_some_and(|up_to| position <= up_to)
     }
 
-    /// Whether this need not be sent, as its source gives it again.
-    pub(super) fn is_superfluous(&self, token: &Token) -> bool {
-        self.direct && self.superseded.load(Ordering::Acquire) > 0 && token.is_superseded()
+    /// Whether this is not to be sent: its source gives it again, or a message before it ends the relay.
+    pub(super) fn is_unwanted(&self, token: &Token) -> bool {
+        self.unwanted.load(Ordering::Acquire) > 0 && (token.is_barred() || self.direct && token.is_superseded())
     }
 
     /// Takes out what goes into the next batch; nothing if all of it was passed over.
@@ -104,11 +98,10 @@ impl<T> Pending<T> {
         let mut cut =
             Cut { values: Vec::with_capacity(room), tokens: Vec::with_capacity(room), marks: Vec::new(), passed: 0 };
         let keeps_order = self.direct && self.record.is_some();
-        let sifts = self.direct && self.superseded.load(Ordering::Acquire) > 0;
         let mut lanes = Lanes::default();
         let mut bytes = 0usize;
         while let Some(item) = self.items.front() {
-            if sifts && item.token.is_superseded() {
+            if self.is_unwanted(&item.token) {
                 // Dropped undecided: its lane knows why.
                 self.items.pop_front();
                 cut.passed += 1;
@@ -121,14 +114,8 @@ impl<T> Pending<T> {
                 cut.passed += 1;
                 continue;
             }
-            if keeps_order && let Some((lane, position)) = item.token.place() {
-                if position >= lane.barrier() {
-                    self.blocked = cut.values.is_empty();
-                    break;
-                }
-                if !lanes.admit(lane) {
-                    break;
-                }
+            if keeps_order && item.token.place().is_some_and(|(lane, _)| !lanes.admit(lane)) {
+                break;
             }
             let weight = weigh(&item.value);
             let fits = cut.values.len() < limits.items && bytes.saturating_add(weight) <= limits.bytes;
@@ -247,8 +234,9 @@ mod tests {
 
     impl Bench {
         fn new() -> Self {
-            let ledger = Ledger::new(Settlement::InOrder, OnRejected::Hold, Arc::default());
-            Self(ledger, Pending::new(true, true, Arc::default()))
+            let unwanted = Arc::default();
+            let ledger = Ledger::new(Settlement::InOrder, OnRejected::Hold, Arc::clone(&unwanted));
+            Self(ledger, Pending::new(true, true, unwanted))
         }
 
         fn items(&self, lane: u64, numbers: std::ops::Range<u64>) -> Vec<Item<u64>> {
@@ -273,9 +261,10 @@ mod tests {
         items.remove(4).token.reject(crate::Error::data(crate::ErrorKind::Malformed, "", "no"));
         bench.1.add(items);
         assert_eq!(bench.cut(), ((0..4).collect(), Some(3)));
-        assert!(!bench.1.is_blocked());
         assert_eq!(bench.cut(), (vec![], None));
-        assert!(bench.1.is_blocked());
+        assert!(bench.1.is_empty());
+        let tally = bench.0.tally();
+        assert_eq!((tally.delivered, tally.failed, tally.held()), (4, 1, 5));
     }
 
     #[test]
@@ -286,7 +275,9 @@ mod tests {
         bench.1.add(items);
         assert_eq!(bench.cut(), ((0..4).collect(), Some(3)));
         assert_eq!(bench.cut(), (vec![], None));
-        assert!(bench.1.is_blocked());
+        assert!(bench.1.is_empty());
+        let tally = bench.0.tally();
+        assert_eq!((tally.delivered, tally.failed, tally.held()), (4, 1, 5));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::control::Control;
 use super::queue::Queue;
 use super::standstill::Roots;
-use crate::Result;
 use crate::flow::{Downstream, Ending, Item, Turn};
+use crate::{Result, Token};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,13 +36,13 @@ pub(crate) struct Feed<T> {
     queue: Arc<Queue<Item<T>>>,
     graph: Option<Box<dyn Downstream<T>>>,
     pending: std::vec::IntoIter<Item<T>>,
-    /// Whether some of the items may have become superfluous; see `Control::superseded`.
-    superseded: Arc<AtomicUsize>,
+    /// Whether some of the items may have become unwanted; see `Control::unwanted`.
+    unwanted: Arc<AtomicUsize>,
 }
 
 impl<T> Feed<T> {
-    pub(crate) fn new(queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>, superseded: Arc<AtomicUsize>) -> Self {
-        Self { queue, graph: Some(graph), pending: Vec::new().into_iter(), superseded }
+    pub(crate) fn new(queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>, unwanted: Arc<AtomicUsize>) -> Self {
+        Self { queue, graph: Some(graph), pending: Vec::new().into_iter(), unwanted }
     }
 }
 
@@ -61,13 +61,12 @@ impl<T: Send> Root for Feed<T> {
             }
         }
         let before = self.pending.len();
-        if self.superseded.load(Ordering::Acquire) == 0 {
-            self.pending.by_ref().take(status.room).for_each(|item| graph.push(item, turn.now));
-        } else {
-            // What its source gives again is dropped here, before any operator has seen it.
-            let wanted = self.pending.by_ref().filter(|item| !item.token.is_superseded());
-            wanted.take(status.room).for_each(|item| graph.push(item, turn.now));
-        }
+        // Asked of every item: the one before it may be what ends the relay.
+        let is_wanted =
+            |token: &Token| self.unwanted.load(Ordering::Acquire) == 0 || !(token.is_superseded() || token.is_barred());
+        // What is unwanted is dropped here, before any operator has seen it.
+        let wanted = self.pending.by_ref().filter(|item| is_wanted(&item.token));
+        wanted.take(status.room).for_each(|item| graph.push(item, turn.now));
         let n = before - self.pending.len();
         if n > 0 {
             self.queue.done(n);

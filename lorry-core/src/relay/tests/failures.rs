@@ -2,7 +2,7 @@
 
 use super::script::{Keep, Numbers, error};
 use crate::relay::*;
-use crate::{Class, ErrorKind, Stream};
+use crate::{Class, Error, ErrorKind, Stream};
 use std::time::Duration;
 
 fn failures(indices: impl IntoIterator<Item = usize>, class: Class) -> Failures {
@@ -74,6 +74,56 @@ async fn stop_ends_at_the_first_refused_message_and_settles_what_precedes_it() {
     assert_eq!(read.lock().unwrap().up_to(), Some(41));
     assert!(read.lock().unwrap().closed);
     assert_eq!(kept.lock().unwrap().values().last(), Some(&49), "nothing is sent behind the batch that failed");
+}
+
+/// An operator's refusal ends the relay as a stop does: what precedes it is delivered, and of lanes that do not come again also what
+/// operators hold of it.
+#[tokio::test(start_paused = true)]
+async fn what_precedes_a_message_that_an_operator_refuses_is_delivered() {
+    for (guarantee, delivered) in [(Guarantee::BestEffort, 42), (Guarantee::SurvivesRestart, 40)] {
+        let (source, sink) = (Numbers::to(100).then_waits().promising(guarantee), Keep::new());
+        let (read, kept) = (source.log.clone(), sink.log.clone());
+        let picky = Stream::from_source(source).try_map(|n| match n {
+            42 => Err(Error::data(ErrorKind::Malformed, "map", "no")),
+            _ => Ok(n),
+        });
+        let report = Relay::new([picky.batch(10).to(sink)]).spawn().wait().await;
+        let error = report.error.unwrap();
+        assert!(error.to_string().contains("numbersrc0 #42"), "{error}");
+        assert_eq!((report.delivered, report.failed, report.held), (delivered, 1, 99 - delivered));
+        assert_eq!(kept.lock().unwrap().values().concat(), (0..delivered).collect::<Vec<_>>());
+        assert_eq!(read.lock().unwrap().up_to(), Some(delivered - 1));
+    }
+}
+
+/// Neither a sibling nor a queue in the middle lets anything pass that is behind the message that ends the relay.
+#[tokio::test(start_paused = true)]
+async fn nothing_behind_a_message_that_an_operator_refuses_goes_on() {
+    let picky = |n| if n == 42 { Err(Error::data(ErrorKind::Malformed, "map", "no")) } else { Ok(n) };
+    let (slow, other) = (Keep::new().limits(Limits { items: 1, ..Limits::default() }), Keep::new());
+    let (kept, others) = (slow.log.clone(), other.log.clone());
+    let (a, b) = Stream::from_source(Numbers::to(100)).tee();
+    let report = Relay::new([a.try_map(picky).to(slow), b.to(other)]).spawn().wait().await;
+    assert!(report.error.is_some());
+    assert_eq!(report.delivered, 42);
+    for log in [kept, others] {
+        // The sibling may be ahead by the message itself.
+        let values = log.lock().unwrap().values();
+        assert_eq!(values[..42], (0..42).collect::<Vec<_>>());
+        assert!(values.len() <= 43, "{values:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_source_gave_before_it_failed_is_delivered() {
+    let lost = Error::config(ErrorKind::Other, "", "the disk is gone");
+    let (mut source, sink) = (Numbers::to(100), Keep::new());
+    source.trips.push_back((50, lost));
+    let kept = sink.log.clone();
+    let report = Relay::new([Stream::from_source(source).batch(20).to(sink)]).spawn().wait().await;
+    assert!(report.error.unwrap().to_string().contains("the disk is gone"));
+    assert_eq!((report.delivered, report.held), (50, 0));
+    assert_eq!(kept.lock().unwrap().values().concat().len(), 50);
 }
 
 #[tokio::test(start_paused = true)]

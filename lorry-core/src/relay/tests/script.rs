@@ -166,6 +166,8 @@ pub(super) struct Keep<T> {
     pub(super) limits: Limits,
     pub(super) delay: Duration,
     pub(super) opens: VecDeque<Error>,
+    /// Its peer takes the connection and never says a word.
+    pub(super) is_silent: bool,
     answer: Option<Answer>,
 }
 
@@ -191,6 +193,7 @@ impl<T> Keep<T> {
             limits: Limits::default(),
             delay: Duration::ZERO,
             opens: VecDeque::new(),
+            is_silent: false,
             answer: None,
         }
     }
@@ -226,6 +229,7 @@ impl<T: Clone + Send + Sync + 'static> Sink<T> for Keep<T> {
 
     async fn open(&mut self, _: Context) -> Result<()> {
         match self.opens.pop_front() {
+            _ if self.is_silent => std::future::pending().await,
             Some(error) => Err(error),
             None => {
                 self.log.lock().unwrap().opened = true;
