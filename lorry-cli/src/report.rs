@@ -70,3 +70,38 @@ pub(crate) fn judge(report: &Report) -> Outcome {
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+
+    use super::*;
+    use lorry::Error;
+
+    fn said(failed: u64, held: u64, error: Option<Error>) -> String {
+        let mut report = Report::default();
+        (report.received, report.failed, report.held, report.error) = (failed + held, failed, held, error);
+        match judge(&report).unwrap_err() {
+            Failure::Failed(text) => text,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn how_much_was_not_delivered() {
+        let full = || Some(Error::config(ErrorKind::Other, "write", "no room"));
+        for (failed, held, says) in [
+            (1, 0, "1 message not delivered: write: no room"),
+            (1, 1, "1 message not delivered, 1 more held: write: no room"),
+            (1, 31, "1 message not delivered, 31 more held: write: no room"),
+            (2, 0, "2 messages not delivered: write: no room"),
+            (2, 1, "2 messages not delivered, 1 more held: write: no room"),
+            (0, 5, "write: no room"),
+        ] {
+            assert_eq!(said(failed, held, full()), says);
+        }
+        assert_eq!(said(1, 0, None), "1 message not delivered");
+        assert_eq!(said(3, 0, None), "3 messages not delivered");
+        assert!(judge(&Report::default()).is_ok());
+    }
+}

@@ -47,6 +47,7 @@ fn addresses_options_and_expressions() {
         (&["relay", "mqtt://localhost/"], "topic"),
         (&["relay", "mqtt://localhost"], "topic"),
         (&["relay", "mqtt://[::1/a"], "bracket"),
+        (&["relay", "mqtt:joe:hunter2@localhost/a"], "write mqtt://USER:***@localhost/a"),
         (&["relay", "mqtt://localhost/a?qos=7"], "qos"),
         (&["relay", "mqtt://localhost/a?qos=1&qos=2"], "qos"),
         (&["relay", "mqtt://localhost/a?password=hunter2&x=1"], "unknown option \"x\""),

@@ -3,7 +3,7 @@
 
 mod util;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use util::{Dir, Ran};
 
 fn report(dir: &Dir) -> Json {
@@ -94,12 +94,19 @@ fn an_undeliverable_message_stops_the_relay() {
     let dir = Dir::new();
     let ran = bad_row(&dir, &[]).exits(1);
     let last = ran.err.lines().last().unwrap_or_default();
-    assert!(last.starts_with("error: ") && last.contains("no json"), "{}", ran.err);
+    assert!(
+        last.starts_with("error: 1 message not delivered, 1 more held: ") && last.contains("no json"),
+        "{}",
+        ran.err
+    );
     assert_eq!(ids(&dir), [1, 2]);
     let report = report(&dir);
     assert_eq!(report["delivered"].as_u64(), Some(2), "{report}");
     assert!(report["failed"].as_u64() >= Some(1) && report["error"].is_string(), "{report}");
     assert_eq!(report["received"].as_u64(), Some(sum(&report)), "{report}");
+    // What the sink has of them, what it refused, and what it was not asked to take any more.
+    let sink = json!({"taken": 4, "given": 2, "dropped": 1, "held": 1});
+    assert_eq!(report["nodes"]["sqlsink0"], sink, "{report}");
 }
 
 #[test]
@@ -122,6 +129,34 @@ fn or_is_dropped_and_counted() {
     let report = report(&dir);
     let counts = ["received", "delivered", "dropped", "failed"].map(|key| report[key].as_u64());
     assert_eq!(counts, [Some(4), Some(3), Some(1), Some(0)], "{report}");
+}
+
+/// A line longer than the file source takes, between two others.
+#[test]
+fn what_a_source_refuses_is_dropped_and_counted() {
+    let dir = Dir::new();
+    let source = format!("file://{}?max-size=100", dir.write("in.txt", format!("a\n{}\nb\n", "x".repeat(200))));
+    let relay = ["relay", &source, "-", "--report", "report.json", "--on-error"];
+    let ran = dir.run(&[&relay[..], &["drop"]].concat()).exits(0).says("message dropped");
+    assert_eq!(ran.out, "a\nb\n");
+    let dropped = report(&dir);
+    let counts = ["received", "delivered", "dropped", "failed", "held"].map(|key| dropped[key].as_u64());
+    assert_eq!(counts, [3, 2, 1, 0, 0].map(Some), "{dropped}");
+    assert_eq!(Some(sum(&dropped)), dropped["received"].as_u64(), "{dropped}");
+    let nodes = json!({
+        "filesrc0": {"taken": 3, "given": 2, "dropped": 1, "held": 0},
+        "stdoutsink0": {"taken": 2, "given": 2, "dropped": 0, "held": 0},
+    });
+    assert_eq!(dropped["nodes"], nodes, "{dropped}");
+
+    dir.run(&[&relay[..], &["stop"]].concat()).exits(1).says("error: 1 message not delivered").says("max-size=");
+    let stopped = report(&dir);
+    assert_eq!((stopped["failed"].as_u64(), stopped["dropped"].as_u64()), (Some(1), Some(0)), "{stopped}");
+    assert_eq!(Some(sum(&stopped)), stopped["received"].as_u64(), "{stopped}");
+    let [taken, given, refused, held] =
+        ["taken", "given", "dropped", "held"].map(|key| stopped["nodes"]["filesrc0"][key].as_u64().unwrap());
+    // Whether the line before it was still given out is a matter of moments.
+    assert!(refused == 1 && taken == given + refused + held, "{stopped}");
 }
 
 #[test]

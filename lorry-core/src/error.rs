@@ -1,5 +1,6 @@
 //! The one error type, and the class by which the runtime decides.
 
+use crate::message::Address;
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
@@ -121,6 +122,11 @@ impl Error {
         let value = without_logins(self.0.class, value.to_string());
         Arc::make_mut(&mut self.0).context.push((key, value));
         self
+    }
+
+    /// Adds the address of the message that it is about, if that has one.
+    pub(crate) fn at_address(self, address: &Address) -> Self {
+        if address.is_empty() { self } else { self.with("address", address) }
     }
 
     /// What to write or do instead; ends the line after a semicolon.

@@ -2,7 +2,7 @@
 
 use crate::packet::{Qos, Version};
 use crate::topic;
-use lorry_core::registry::{Args, Host, Login, Secret, Size, Span};
+use lorry_core::registry::{Args, Host, Login, Secret, Size, Span, Uri};
 use lorry_core::relay::Identity;
 use lorry_core::tls::TlsOptions;
 use lorry_core::{Error, Result, Template};
@@ -248,6 +248,7 @@ impl MqttOptions {
         let client = args.take()?;
         let tls: TlsOptions = args.take()?;
         let uri = args.uri();
+        has_its_slashes(uri)?;
         let is_tls = uri.scheme() == "mqtts";
         if tls.is_set() && !is_tls {
             return Err(Error::usage("ca=, cert=, key= and insecure= are for TLS")
@@ -437,4 +438,20 @@ impl MqttOptions {
             None => base,
         }
     }
+}
+
+/// Without the slashes a login would be the beginning of a topic, and its password no secret.
+///
+/// # Errors
+/// `mqtt:joe:pw@host/topic`, in words that do not show what may be a password.
+fn has_its_slashes(uri: &Uri) -> Result<()> {
+    let body = uri.rest().split('?').next().unwrap_or_default();
+    if body.starts_with("//") {
+        return Ok(());
+    }
+    let first = body.trim_start_matches('/').split('/').next().unwrap_or_default();
+    let Some((_, server)) = body.rsplit_once('@').filter(|_| first.contains(['@', ':'])) else { return Ok(()) };
+    let scheme = uri.scheme();
+    Err(Error::usage(format!("the slashes before the login are missing in {:?}", uri.to_string()))
+        .hint(format!("write {scheme}://USER:***@{server}, or {scheme}:///TOPIC for a topic with an @ in it")))
 }

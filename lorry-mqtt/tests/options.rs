@@ -52,6 +52,31 @@ fn login_port_and_tls_stand_in_the_address() {
 }
 
 #[test]
+fn a_login_without_slashes_is_no_topic() {
+    let hint = "write mqtt://USER:***@h/a, or mqtt:///TOPIC for a topic with an @ in it";
+    for address in [
+        "mqtt:joe:hunter2@h/a",
+        "mqtt:/joe:hunter2@h/a",
+        "mqtt:joe:hun/ter2@h/a",
+        "mqtt:hunter2@h/a",
+        "mqtt:joe:x@hunter2@h/a",
+    ] {
+        for text in [refused(MqttOptions::parse_source(address)), refused(MqttOptions::parse_sink(address))] {
+            assert!(text.contains("slashes before the login are missing") && text.ends_with(hint), "{address}: {text}");
+            assert!(!text.contains("hunter2") && !text.contains("ter2"), "{text}");
+        }
+    }
+    for (address, topic) in [
+        ("mqtt:///joe@h/a", "joe@h/a"),
+        ("mqtt:/a/joe@h", "a/joe@h"),
+        ("mqtt:a:b/c", "a:b/c"),
+        ("mqtt:a?user=joe@example.org", "a"),
+    ] {
+        assert_eq!(source(address).topics, [topic], "{address}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_named() {
     let source = |address| refused(MqttOptions::parse_source(address));
     let sink = |address| refused(MqttOptions::parse_sink(address));

@@ -112,7 +112,7 @@ pub(crate) struct RelayFlags {
     /// What a message that cannot be delivered does
     #[arg(long, value_name = "POLICY", value_enum, default_value_t = Policy::Stop, help_heading = "Delivery")]
     pub(crate) on_error: Policy,
-    /// Where messages that cannot be delivered go
+    /// Where messages that cannot be delivered go (planned; this version refuses it)
     #[arg(long, value_name = "URI", help_heading = "Delivery")]
     pub(crate) dlq: Option<String>,
     /// Refuse to start without this guarantee
@@ -121,10 +121,10 @@ pub(crate) struct RelayFlags {
     /// How long what was accepted may take to be delivered once the relay stops
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s", help_heading = "Delivery")]
     pub(crate) drain_timeout: Duration,
-    /// Stop when so many messages were delivered, with exactly so many
+    /// Stop when so many messages of the sources were delivered, with exactly so many
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = "Ending")]
     pub(crate) count: Option<u64>,
-    /// Stop when nothing arrived for so long
+    /// Stop when nothing arrived for so long and nothing is on its way
     #[arg(long, value_name = "DURATION", value_parser = duration, allow_negative_numbers = true, help_heading = "Ending")]
     pub(crate) idle_exit: Option<Duration>,
     /// Write a summary in JSON to this file at the end; - is stderr
@@ -152,7 +152,7 @@ pub(crate) enum Policy {
     Stop,
     /// acknowledge, count and forget it
     Drop,
-    /// send it to --dlq
+    /// send it to --dlq (planned; this version refuses it)
     Dlq,
 }
 
@@ -160,7 +160,7 @@ pub(crate) enum Policy {
 pub(crate) enum Require {
     /// no message is lost, some may come twice
     AtLeastOnce,
-    /// and none comes twice
+    /// and none comes twice (no sink of this version can)
     EffectivelyOnce,
 }
 

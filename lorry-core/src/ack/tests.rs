@@ -401,3 +401,56 @@ fn what_is_dropped_of_a_lane_that_comes_again_is_superseded_and_nothing_else_of_
     assert_eq!((tally.received, tally.delivered, tally.filtered, tally.dropped), (8, 3, 1, 0));
     assert_eq!((tally.superseded, tally.failed, tally.held(), lanes()), (3, 1, 0, 1));
 }
+
+/// While the count is 0 nobody looks at single items: it must go back to 0, and not below.
+#[test]
+fn superseded_lanes_are_counted_only_while_something_of_them_is_on_its_way() {
+    let superseded = std::sync::Arc::<std::sync::atomic::AtomicUsize>::default();
+    let lanes = || superseded.load(std::sync::atomic::Ordering::SeqCst);
+    let ledger = Ledger::new(Settlement::InOrder, OnRejected::Settle, superseded.clone());
+    issue(&ledger, 0, 3).into_iter().for_each(|item| item.token.delivered());
+    ledger.lose(LaneId(1));
+    ledger.supersede(LaneId(1));
+    assert_eq!(lanes(), 0, "all of it is decided");
+    ledger.keep_lost();
+    assert_eq!(lanes(), 0);
+
+    let items = issue(&ledger, 3, 3);
+    ledger.lose(LaneId(1));
+    ledger.supersede(LaneId(1));
+    assert!(items.iter().all(|item| item.token.is_superseded()));
+    ledger.keep_lost();
+    assert_eq!(lanes(), 0, "it is wanted after all");
+    assert!(!items.iter().any(|item| item.token.is_superseded()));
+    items.into_iter().for_each(|item| item.token.delivered());
+    assert_eq!((ledger.tally().delivered, ledger.tally().superseded, lanes()), (6, 0, 0));
+}
+
+/// The end of a run comes from whoever drops its last token, and may come while its decided items are being counted.
+#[test]
+fn counting_a_run_that_ends_meanwhile_settles_nothing_of_the_next() {
+    const LEN: usize = 64;
+    for round in 0..500 {
+        let ledger = ledger(Settlement::InOrder, OnRejected::Hold);
+        let first = issue(&ledger, 0, LEN);
+        let mut second = issue(&ledger, LEN as u64, 2 * LEN);
+        // Of the next run the first half waits.
+        second.drain(LEN..).for_each(|item| item.token.delivered());
+        let started = std::sync::Barrier::new(2);
+        let last = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                started.wait();
+                first.into_iter().for_each(|item| item.token.delivered());
+            });
+            started.wait();
+            let mut last = None;
+            while last < Some(LEN as u64 - 1) {
+                let settled = up_to(&ledger.take(true));
+                assert!(settled.is_none() || settled >= last, "round {round}: back from {last:?} to {settled:?}");
+                last = settled.or(last);
+            }
+            last
+        });
+        assert_eq!(up_to(&ledger.take(true)).or(last), Some(LEN as u64 - 1), "round {round}");
+    }
+}

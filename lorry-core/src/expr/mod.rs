@@ -124,7 +124,7 @@ impl Expr {
         self.program.run(message, each).map_err(|what| {
             Error::data(ErrorKind::Malformed, "evaluate expression", what)
                 .with("expression", &*self.text)
-                .with("address", &message.address)
+                .at_address(&message.address)
         })
     }
 }

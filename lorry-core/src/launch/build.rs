@@ -169,11 +169,14 @@ impl Build<'_> {
         made.map_err(|error| self.complaint(placed, &error))
     }
 
-    /// An error about an element: under the property that it names, if it names one, else under the element.
+    /// An error about an element: under the property that it names, or whose value it repeats, else under the element.
     fn complaint(&self, placed: &Placed, error: &Error) -> Fault {
         let what = self.secrets.keep_out_of(error.to_string());
         let named = |name: &str| what.contains(&format!("\"{name}\"")) || what.contains(&format!(" {name}="));
-        let place = placed.properties.iter().rev().find(|property| named(&kebab(&property.name)));
+        let repeated = |value: &str| !value.is_empty() && what.contains(&format!("{value:?}"));
+        let mut properties = placed.properties.iter().rev();
+        let place = properties.clone().find(|property| named(&kebab(&property.name)));
+        let place = place.or_else(|| properties.find(|property| repeated(&property.value)));
         let start = placed.span.start;
         let element = start..placed.span.end.min(start + placed.factory.len());
         Fault::new(what, place.map_or(element, |property| property.span.clone()))

@@ -93,6 +93,22 @@ fn carets_stand_under_the_place() {
     assert_eq!(under(&refuse("src\t! !\tsink")), "!");
 }
 
+#[cfg(all(feature = "jq", feature = "template"))]
+#[test]
+fn the_caret_of_a_wrong_value_stands_under_its_property() {
+    for (text, place) in [
+        ("identity ! filter expr='. >' ! identity", "expr='. >'"),
+        ("identity ! scan start=0 expr='.state +'", "expr='.state +'"),
+        ("identity ! scan start='{' expr=.state", "start='{'"),
+        ("identity ! unique max=3 key='{{ topic'", "key='{{ topic'"),
+        ("identity ! capsfilter caps='a/b; x'", "caps='a/b; x'"),
+        ("identity ! filter", "filter"),
+    ] {
+        let error = Registry::new().parse_launch(text).unwrap_err().to_string();
+        assert_eq!(under(&error), place, "{error}");
+    }
+}
+
 #[test]
 fn the_whole_grammar_is_read() {
     for (text, shown) in [

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 fn decode<T: DeserializeOwned>(message: &Message) -> Result<T> {
     serde_json::from_slice(message.bytes())
-        .map_err(|error| Error::data(ErrorKind::Malformed, "decode JSON", error).with("address", &message.address))
+        .map_err(|error| Error::data(ErrorKind::Malformed, "decode JSON", error).at_address(&message.address))
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<Message> {

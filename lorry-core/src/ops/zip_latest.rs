@@ -8,7 +8,8 @@ use crate::{Stream, Token};
 /// How many items wait for the first of the other stream, unless told otherwise.
 pub(super) const WAITING: usize = 1_000;
 
-/// Each item of the first stream, once, with the newest of the other. Items of the first wait until the other has brought something.
+/// Each item of the first stream, once, with the newest of the other. Items of the first wait until the other has brought something, also
+/// when their own stream has ended.
 /// Token rule: the first stream's token goes with its output; the newest of the other is kept, its token cloned into every output it
 /// takes part in, and let go of when another replaces it. Holds an item until replaced, and up to `waiting` of the first stream until
 /// the other begins; when they are there, the first stream is held back.
@@ -42,6 +43,13 @@ impl<A, B> ZipLatest<A, B> {
         self
     }
 
+    /// Nothing will ask for the newest any more.
+    fn let_go_if_done(&mut self) {
+        if self.left.ended && self.left.items.is_empty() {
+            self.right.let_go();
+        }
+    }
+
     fn give_up(&mut self) {
         self.dropped += self.left.items.len() as u64;
         self.left.filter_all();
@@ -64,15 +72,15 @@ impl<A: Send, B: Clone + Send> Operator<Either<A, B>, (A, B)> for ZipLatest<A, B
                 out.emit((item.value, newest), Token::pair(item.token, token));
             }
         }
+        self.let_go_if_done();
     }
 
     fn ended(&mut self, port: usize, _: &mut Output<'_, (A, B)>) {
         match port {
-            // Nothing will ask for the newest any more.
+            // What waits for the other to begin waits on.
             0 => {
                 self.left.ended = true;
-                self.give_up();
-                self.right.let_go();
+                self.let_go_if_done();
             }
             _ if !self.right.is_there() => {
                 self.over = true;
@@ -137,6 +145,18 @@ mod tests {
         assert_eq!(fates(&all), ["delivered", "delivered", "delivered", "held", "delivered"]);
         bench.finish();
         assert_eq!(all[3].get(), "delivered");
+    }
+
+    #[test]
+    fn what_waits_is_not_lost_when_its_own_stream_ends() {
+        let mut bench = Bench::new(ZipLatest::<u32, char>::new());
+        let all = [Left(1), Left(2)].map(|value| bench.track(value));
+        bench.ended(0);
+        assert_eq!(fates(&all), ["held"; 2]);
+        let others = [Right('a'), Right('b')].map(|value| bench.track(value));
+        assert_eq!(bench.take(), [(1, 'a'), (2, 'a')]);
+        assert_eq!(fates(&all), ["delivered"; 2]);
+        assert_eq!(fates(&others), ["delivered", "filtered"], "nothing will ask for them any more");
     }
 
     #[test]

@@ -6,7 +6,8 @@ use super::zip_latest::WAITING;
 use crate::flow::{Holds, Item, Operator, Output};
 use crate::{Stream, Token};
 
-/// Each item of the first input, once, with the newest of all others. Items of the first wait until all others have brought something.
+/// Each item of the first input, once, with the newest of all others. Items of the first wait until all others have brought something,
+/// also when their own input has ended.
 /// Token rule: the first input's token goes with its output; the newest of each other is kept, its token cloned into every output it
 /// takes part in, and let go of when another replaces it. Holds items until replaced, and up to 1,000 of the first input until the
 /// others begin; when they are there, the first stream is held back.
@@ -27,6 +28,13 @@ impl<T> ZipLatestAll<T> {
 
     fn is_ready(&self) -> bool {
         self.newest.iter().all(Newest::is_there)
+    }
+
+    /// Nothing will ask for the newest any more.
+    fn let_go_if_done(&mut self) {
+        if self.first.ended && self.first.items.is_empty() {
+            self.newest.iter_mut().for_each(Newest::let_go);
+        }
     }
 
     fn give_up(&mut self) {
@@ -58,17 +66,20 @@ impl<T: Clone + Send> Operator<(usize, T), Vec<T>> for ZipLatestAll<T> {
                 out.emit(values, Token::join(tokens));
             }
         }
+        self.let_go_if_done();
     }
 
     fn ended(&mut self, port: usize, _: &mut Output<'_, Vec<T>>) {
         match port.checked_sub(1) {
+            // What waits for the others to begin waits on.
             None => {
-                self.give_up();
-                self.newest.iter_mut().for_each(Newest::let_go);
+                self.first.ended = true;
+                self.let_go_if_done();
             }
             Some(other) if self.newest.get(other).is_some_and(|other| !other.is_there()) => {
                 self.over = true;
                 self.give_up();
+                self.let_go_if_done();
             }
             Some(_) => {}
         }
@@ -128,6 +139,18 @@ mod tests {
         assert_eq!(fates(&all), ["delivered", "held", "delivered", "delivered", "held", "delivered"]);
         bench.finish();
         assert_eq!(fates(&all), ["delivered"; 6]);
+    }
+
+    #[test]
+    fn what_waits_is_not_lost_when_its_own_stream_ends() {
+        let mut bench = Bench::new(ZipLatestAll::new(3));
+        let all = [(0, 1), (1, 10), (0, 2)].map(|value| bench.track(value));
+        bench.ended(0);
+        assert_eq!(fates(&all), ["held"; 3]);
+        let last = [(2, 100), (2, 101)].map(|value| bench.track(value));
+        assert_eq!(bench.take(), [[1, 10, 100], [2, 10, 100]]);
+        assert_eq!(fates(&all), ["delivered"; 3]);
+        assert_eq!(fates(&last), ["delivered", "filtered"], "nothing will ask for them any more");
     }
 
     #[test]

@@ -268,6 +268,19 @@ mod tests {
     }
 
     #[test]
+    fn what_another_branch_has_refused_is_not_sent_here_either() {
+        let mut bench = Bench::new();
+        let items = bench.items(0, 0..10);
+        items[4].token.clone().reject(crate::Error::data(crate::ErrorKind::Malformed, "", "no"));
+        bench.1.add(items);
+        assert_eq!(bench.cut(), ((0..4).collect(), Some(3)));
+        assert_eq!(bench.cut(), (vec![], None));
+        assert!(bench.1.is_empty());
+        let tally = bench.0.tally();
+        assert_eq!((tally.delivered, tally.failed, tally.held()), (4, 1, 5));
+    }
+
+    #[test]
     fn two_lanes_of_one_key_follow_each_other() {
         let mut bench = Bench::new();
         let (old, new) = (bench.items(0, 5..10), bench.items(1, 3..12));

@@ -59,6 +59,7 @@ impl Control {
     /// Acts on it.
     pub(crate) fn cannot_move(&self, why: Standstill) {
         let (holder, held) = self.holder();
+        let held = if held == 1 { "1 message".to_owned() } else { format!("{held} messages") };
         let (text, hint) = match why {
             Standstill::Doubtful => return,
             Standstill::CountedOut => return self.end_counted(),
@@ -71,16 +72,13 @@ impl Control {
                     Full::Items(most) => format!("{name} gives no more than {most} before they are decided"),
                     Full::Bytes(most) => format!("{name} gives no more than {most} bytes before they are decided"),
                 };
-                (
-                    format!("{holder} holds {held} messages, and {limit}"),
-                    "make the operator hold less, or give it a time limit",
-                )
+                (format!("{holder} holds {held}, and {limit}"), "make the operator hold less, or give it a time limit")
             }
             Standstill::Blocked => {
                 let all = self.live_sources().is_empty();
                 let why = if all { "all sources have ended" } else { "there is no room before it" };
                 (
-                    format!("{holder} holds {held} messages, and waits for some that will not come, for {why}"),
+                    format!("{holder} holds {held}, and waits for some that will not come, for {why}"),
                     "let it hold more (ahead), or do not filter only one of the streams that it joins",
                 )
             }

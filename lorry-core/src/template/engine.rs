@@ -51,7 +51,7 @@ impl Engine {
             };
             Error::data(ErrorKind::Malformed, "render template", what)
                 .with("template", text)
-                .with("address", &message.address)
+                .at_address(&message.address)
         })
     }
 }

@@ -160,7 +160,10 @@ fn errors_of_jq_are_data_errors() {
     assert!(reject(".a.b", &message).len() < 500, "a payload is not repeated in full");
     assert!(reject("error(\"no good\")", &message).contains("no good"));
     assert!(reject("1, error(\"late\")", &message).contains("late"));
-    assert!(reject("repeat(1)", &message).contains("100000 outputs"));
+    let text = reject("repeat(1)", &message);
+    assert!(text.contains("100000 outputs (expression: repeat(1), address: a/b)"), "{text}");
+    let text = reject("repeat(1)", &Message::new("1"));
+    assert!(text.contains("100000 outputs (expression: repeat(1))"), "no address is not shown as an empty one: {text}");
     assert_eq!(out("try error(\"x\") catch .", "1"), ["\"x\""]);
     assert_eq!(out(".a.b?, 2", r#"{"a": 1}"#), ["2"]);
 }

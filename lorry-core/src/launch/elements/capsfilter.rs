@@ -20,7 +20,7 @@ impl Operator<Message> for CapsFilter {
         };
         if let Some(what) = reject {
             let error = Error::data(ErrorKind::Malformed, "check the content type", what);
-            return item.token.reject(error.with("address", &item.value.address));
+            return item.token.reject(error.at_address(&item.value.address));
         }
         item.value.meta_mut().properties.content_type = Some(self.0.first().into());
         out.push(item);

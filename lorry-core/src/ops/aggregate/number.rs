@@ -26,7 +26,7 @@ pub trait Total<N>: Clone + Default + Send + fmt::Debug {
     fn to_f64(&self) -> f64;
 }
 
-/// A sum of whole numbers. As wide as it is it does not overflow before 2⁶³ of the largest.
+/// A sum of whole numbers. As wide as it is it does not overflow before 2⁶³ of the largest; it would stay at its limit then.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exact(i128);
 

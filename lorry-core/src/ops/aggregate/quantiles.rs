@@ -8,8 +8,8 @@ use std::sync::Arc;
 /// Quantiles, each within 1 % of a value that is there (DDSketch); none of nothing. NaN and infinities are left out, and what is
 /// nearer to zero than 10⁻⁹ counts as zero.
 ///
-/// A sketch takes up to 32 KiB, however many values went in; if they span more than 2,048 steps of 2 % (17 orders of magnitude) for one
-/// sign, those nearest to zero lose accuracy. Over a window of the last items it is computed anew with each, which takes time in
+/// A sketch takes up to 32 KiB, however many values went in. If they span more than 2,048 steps of 2 % (17 orders of magnitude) for one
+/// sign, those nearest to zero lose accuracy: they count as what is those 17 orders below the largest. Over a window of the last items it is computed anew with each, which takes time in
 /// proportion to the window: better once for each window, with [`aggregate_each`](crate::Stream::aggregate_each).
 #[derive(Clone)]
 pub struct Quantiles {

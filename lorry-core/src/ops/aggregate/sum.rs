@@ -2,8 +2,8 @@
 
 use super::{Aggregate, Number, Total};
 
-/// The sum: exact for whole numbers (as `i128`), compensated for floats (as `f64`). One NaN makes it NaN for as long as it is there;
-/// [`of_some`](Aggregate::of_some) can leave it out.
+/// The sum: exact for whole numbers of up to 64 bits (as `i128`, which 2⁶³ of the largest fill), compensated for floats (as `f64`). One NaN makes it NaN
+/// for as long as it is there; [`of_some`](Aggregate::of_some) can leave it out.
 #[derive(Clone, Debug)]
 pub struct Sum<N: Number> {
     total: N::Total,

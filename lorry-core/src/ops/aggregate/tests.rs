@@ -206,6 +206,25 @@ proptest! {
 }
 
 #[test]
+fn quantiles_of_values_that_are_far_apart() {
+    // Four of each: the smallest and the largest of all are known exactly.
+    let quartiles = |a: f64, b: f64| {
+        let found = Quantiles::new([0.25, 0.75]).of_all(&[a, b].repeat(4));
+        [found[0].unwrap(), found[1].unwrap()]
+    };
+    let near = |found: f64, x: f64| (found - x).abs() <= 0.0101 * x.abs();
+    let found = quartiles(1e-8, 1e9);
+    assert!(near(found[0], 1e-8) && near(found[1], 1e9), "17 orders: {found:?}");
+    let found = quartiles(-1e-8, -1e9);
+    assert!(near(found[0], -1e9) && near(found[1], -1e-8), "17 orders: {found:?}");
+    let found = quartiles(1e-8, -1e12);
+    assert!(near(found[0], -1e12) && near(found[1], 1e-8), "each sign by itself: {found:?}");
+    let found = quartiles(1e-8, 1e300);
+    assert!(near(found[1], 1e300) && (1e282..1e283).contains(&found[0]), "308 orders: {found:?}");
+    assert_eq!(quartiles(1e-10, -1e-10), [0.0, 0.0]);
+}
+
+#[test]
 fn rounding_errors_do_not_pile_up() {
     let n = 1_000;
     let value = |k: u64| 1e9 + (k * 7_919 % 1_000) as f64 / 8.0;

@@ -48,7 +48,7 @@ impl Operator<Message> for Pluck {
     fn push(&mut self, mut item: Item<Message>, out: &mut Output<'_, Message>) {
         let value = serde_json::from_slice::<Value>(item.value.bytes())
             .map_err(|error| malformed("pluck", format!("the payload is not JSON: {error}"), &item.value))
-            .and_then(|value| self.0.of(&value).map_err(|error| error.with("address", &item.value.address)));
+            .and_then(|value| self.0.of(&value).map_err(|error| error.at_address(&item.value.address)));
         match value {
             Err(error) => item.token.reject(error),
             Ok(value) => {

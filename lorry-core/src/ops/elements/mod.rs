@@ -82,7 +82,7 @@ fn some_time(value: Span, element: &str, option: &str) -> Result<Duration> {
 
 /// A message that an operator cannot make anything of.
 fn malformed(operation: &'static str, what: impl std::fmt::Display, message: &Message) -> Error {
-    Error::data(ErrorKind::Malformed, operation, what).with("address", &message.address)
+    Error::data(ErrorKind::Malformed, operation, what).at_address(&message.address)
 }
 
 /// An operator on something else than messages, between what reads that from a message and what writes its results as messages. A message

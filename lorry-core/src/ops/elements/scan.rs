@@ -48,7 +48,7 @@ impl Scan {
         let value = message.payload.as_deref().unwrap_or(b"null");
         serde_json::from_slice::<IgnoredAny>(value).map_err(|error| {
             Error::data(ErrorKind::Malformed, "evaluate expression", format!("the payload is not JSON: {error}"))
-                .with("address", &message.address)
+                .at_address(&message.address)
         })?;
         let payload = [b"{\"state\":", &*self.state, b",\"value\":", value, b"}"].concat();
         let input = Message { payload: Some(payload.into()), ..message.clone() };

@@ -136,6 +136,19 @@ async fn the_drain_has_a_limit_and_says_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_message_that_is_left_is_no_plural() {
+    for (messages, says) in
+        [(1, "1 message was left undelivered within 0.5 s"), (2, "2 messages were left undelivered")]
+    {
+        let (source, sink) = (Numbers::to(messages).then_waits(), Keep::new().taking(100 * SECOND));
+        let running = Relay::new([Stream::from_source(source).to(sink)]).drain_timeout(SECOND / 2).spawn();
+        tokio::time::sleep(SECOND).await;
+        let error = running.stop().await.unwrap_err();
+        assert!(error.to_string().starts_with(says), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_drain_does_not_wait_longer_for_a_peer_that_never_answers() {
     let mut sink = Keep::new();
     sink.is_silent = true;
@@ -250,6 +263,33 @@ async fn a_stop_does_not_wait_for_a_sink_that_would_get_nothing() {
     let began = tokio::time::Instant::now();
     running.stop().await.unwrap();
     assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_a_sink_that_is_away_if_there_is_something_for_it() {
+    let mut sink = Keep::new();
+    sink.opens = (0..5).map(|_| error(Class::Transient)).collect();
+    let kept = sink.log.clone();
+    let running = Relay::new([Stream::from_source(Numbers::to(10).then_waits()).to(sink)]).spawn();
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    assert!(!kept.lock().unwrap().opened, "the sink was quicker");
+    let report = running.stop().await.unwrap();
+    assert_eq!((report.delivered, report.held), (10, 0));
+    assert_eq!(kept.lock().unwrap().values(), (0..10).collect::<Vec<_>>());
+}
+
+/// The end of the stream is no stop: that the sink cannot work must not stay unknown because there was nothing to deliver today.
+#[tokio::test(start_paused = true)]
+async fn an_empty_stream_ends_only_when_its_sink_is_there() {
+    let mut sink = Keep::<u64>::new();
+    sink.opens = [error(Class::Transient)].into();
+    let log = sink.log.clone();
+    Relay::new([Stream::from_source(Numbers::to(0)).to(sink)]).run().await.unwrap();
+    assert!(log.lock().unwrap().opened);
+    let mut sink = Keep::<u64>::new();
+    sink.opens = [error(Class::Config)].into();
+    let error = Relay::new([Stream::from_source(Numbers::to(0)).to(sink)]).run().await.unwrap_err();
+    assert_eq!(error.class(), Class::Config);
 }
 
 /// On several threads a pump that has nothing to do must not take a source that is about to hand over for one that has had its last.

@@ -174,11 +174,15 @@ async fn a_relay_that_can_never_move_again_says_so() {
 #[tokio::test(start_paused = true)]
 async fn what_is_filtered_behind_a_message_that_waits_fills_the_window() {
     let few = Stream::from_source(Numbers::to(100).window(20)).filter(|n| n % 10 == 0);
-    let report = Relay::new([few.batch(5).to(Keep::new())]).spawn().wait().await;
+    let running = Relay::new([few.batch(5).to(Keep::new())]).spawn();
+    let report = tokio::time::timeout(60 * SECOND, running.wait()).await.expect("nobody noticed");
     let error = report.error.unwrap();
     assert_eq!(error.kind(), ErrorKind::Stalled);
     let says = "batch0 holds 2 messages, and numbersrc0 gets no more than 20 before they are acknowledged";
     assert!(error.to_string().contains(says), "{error}");
+    let one = Stream::from_source(Numbers::to(100).window(20)).filter(|n| n % 100 == 0);
+    let error = Relay::new([one.batch(5).to(Keep::new())]).spawn().wait().await.error.unwrap();
+    assert!(error.to_string().contains("batch0 holds 1 message, and numbersrc0"), "{error}");
     // Nor is it a standstill where the peer does not count them.
     let few = Stream::from_source(Numbers::to(100).then_waits().uncounted(20)).filter(|n| n % 10 == 0);
     let running = Relay::new([few.batch(7).to(Keep::new())]).spawn();

@@ -2,7 +2,7 @@
 
 use super::replay::Replay;
 use super::script::{Keep, Numbers};
-use crate::flow::Operator;
+use crate::flow::{Item, Operator, Output};
 use crate::ops::*;
 use crate::relay::*;
 use crate::{ErrorKind, Stream, Timestamp};
@@ -124,6 +124,28 @@ async fn a_join_that_waits_for_what_was_filtered_says_so_before_the_end_too() {
     let error = report.error.unwrap();
     assert_eq!(error.kind(), ErrorKind::Stalled);
     assert!(error.to_string().contains("zip0 holds 10 messages"), "{error}");
+}
+
+/// Takes nothing, and holds nothing.
+struct Shut;
+
+impl Operator<u64> for Shut {
+    fn push(&mut self, item: Item<u64>, out: &mut Output<'_, u64>) {
+        out.push(item);
+    }
+
+    fn room(&self, _: usize, _: usize) -> usize {
+        0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_standstill_is_noticed_also_when_the_end_comes_long_after_the_last_message() {
+    let source = Numbers::to(100).ending_after(SECOND);
+    let running = Relay::new([Stream::from_source(source).via(Shut).to(Keep::new())]).spawn();
+    let report = tokio::time::timeout(60 * SECOND, running.wait()).await.expect("nobody noticed the end");
+    let error = report.error.unwrap();
+    assert!(error.to_string().contains("all sources have ended"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

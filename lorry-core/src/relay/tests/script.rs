@@ -18,6 +18,8 @@ pub(super) struct Numbers {
     end: u64,
     /// Whether it waits at its end in place of ending.
     waits: bool,
+    /// How long after its last number it says that it has ended.
+    ends_after: Duration,
     /// Most undecided numbers, as a broker's window has it.
     window: Option<u64>,
     counted: bool,
@@ -53,6 +55,7 @@ impl Numbers {
             next: 0,
             end,
             waits: false,
+            ends_after: Duration::ZERO,
             window: None,
             counted: true,
             settled: None,
@@ -67,6 +70,11 @@ impl Numbers {
 
     pub(super) fn then_waits(mut self) -> Self {
         self.waits = true;
+        self
+    }
+
+    pub(super) fn ending_after(mut self, delay: Duration) -> Self {
+        self.ends_after = delay;
         self
     }
 
@@ -118,6 +126,9 @@ impl Source<u64> for Numbers {
             to = to.min(self.settled.map_or(0, |settled| settled + 1) + window);
         }
         if from == self.end && !self.waits {
+            if !self.ends_after.is_zero() {
+                tokio::time::sleep(self.ends_after).await;
+            }
             return Ok(Event::End);
         }
         if let Some((trip, _)) = self.trips.front() {

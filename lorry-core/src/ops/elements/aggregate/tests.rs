@@ -104,6 +104,23 @@ fn windows_and_running_values() {
 }
 
 #[test]
+fn sums_beyond_64_bits_are_floats_and_exact_again_when_they_fit() {
+    let most = json!(u64::MAX);
+    assert_eq!(
+        run("op=sum", &[most.clone(), json!(2), json!(-3)]),
+        [most, json!(18_446_744_073_709_551_616.0), json!(u64::MAX - 1)]
+    );
+    let least = json!(i64::MIN);
+    assert_eq!(
+        run("op=sum", &[least.clone(), json!(-1), json!(2)]),
+        [least, json!(-9_223_372_036_854_775_808.0), json!(i64::MIN + 1)]
+    );
+    let mut bench = bench("op=sum");
+    bench.push([Message::new("18446744073709551616"), Message::new("1")]);
+    assert_eq!(shown(bench.take()), [json!(18_446_744_073_709_551_616.0), json!(18_446_744_073_709_551_616.0)]);
+}
+
+#[test]
 fn groups_have_a_message_each() {
     let of = |device: &str, celsius: f64| json!({"device": device, "at": {"c": celsius}});
     let readings = [of("y", 1.5), of("x", 20.0), of("x", 22.0), of("y", 2.5), json!({"at": {"c": 7}})];
