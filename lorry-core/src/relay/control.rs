@@ -319,7 +319,7 @@ impl Control {
         }
     }
 
-    /// Lets so many in, or as many as `count` admits. The source says when they are in: [`SourceState::entering`].
+    /// Lets so many in, or as many as `count` admits. The source says when they [`are in`](Control::entered).
     pub(crate) fn admit(&self, source: &SourceState, wanted: usize) -> usize {
         let Some(count) = self.settings.count else {
             source.entering.store(wanted, Ordering::Release);
@@ -330,6 +330,17 @@ impl Control {
         *admits -= fits as u64;
         source.entering.store(fits, Ordering::Release);
         fits
+    }
+
+    /// What was admitted is in the ledger, and in the pump's queue.
+    pub(crate) fn entered(&self, source: &SourceState) {
+        source.entering.store(0, Ordering::Release);
+        if self.settings.count.is_some() {
+            // Meanwhile another source may have been told that there is less than there is.
+            let sources = lock(&self.sources);
+            let others = sources.iter().filter(|other| !std::ptr::eq(&***other, source));
+            others.for_each(|other| other.ledger.signals.progress.notify_one());
+        }
     }
 
     fn admission(&self, count: u64) -> MutexGuard<'_, u64> {

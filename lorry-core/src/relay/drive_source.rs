@@ -260,7 +260,7 @@ impl<T: Send + 'static> Driver<T> {
         if !items.is_empty() {
             self.queue.push_all(&mut items);
         }
-        self.state.entering.store(0, Ordering::Release);
+        self.control.entered(&self.state);
     }
 
     /// Tells the source what has been decided, and applies the policy to what was rejected.
