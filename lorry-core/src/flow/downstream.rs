@@ -49,6 +49,9 @@ pub(crate) fn earliest(a: Option<Instant>, b: Option<Instant>) -> Option<Instant
 pub(crate) enum Ending {
     /// The relay is stopped, and the source will give again what operators hold: they are dropped with it.
     Stop,
+    /// What `count` admits is used up. Operators give out what they hold; but what waits in a join for another input stays with its source,
+    /// for that input may have had more.
+    CountedOut,
     /// There is nothing behind it: everything held goes out.
     EndOfStream,
 }

@@ -25,11 +25,13 @@ pub(crate) struct Join<I, O, Op> {
     ending: Ending,
     /// An input was stopped; what is held for it stays with its source.
     stopping: bool,
+    /// An input was cut short by `count`.
+    counted_out: bool,
 }
 
 impl<I, O, Op: Operator<I, O>> Join<I, O, Op> {
     pub(crate) fn new(stage: Stage<I, O, Op>, ports: usize) -> Arc<Mutex<Self>> {
-        Arc::new(Mutex::new(Self { stage, open: ports, ending: Ending::Stop, stopping: false }))
+        Arc::new(Mutex::new(Self { stage, open: ports, ending: Ending::Stop, stopping: false, counted_out: false }))
     }
 }
 
@@ -72,7 +74,10 @@ where
         let mut join = lock(&self.join);
         join.open -= 1;
         join.ending = join.ending.max(ending);
-        if join.open == 0 {
+        join.counted_out |= ending == Ending::CountedOut;
+        if join.open == 0 && join.counted_out {
+            join.stage.finish_counted_out(now);
+        } else if join.open == 0 {
             let ending = join.ending;
             join.stage.finish(ending, now);
         } else if ending == Ending::EndOfStream {

@@ -68,6 +68,13 @@ pub trait Operator<I, O = I>: Send {
         let _ = out;
     }
 
+    /// Of a join, in place of [`finish`](Operator::finish): the relay has admitted as many messages as it was to
+    /// ([`Relay::count`](crate::Relay::count)), and some input was cut short. What has had its part is let go of; what waits for another input
+    /// is kept, and stays with its source when the operator is dropped.
+    fn counted_out(&mut self, out: &mut Output<'_, O>) {
+        let _ = out;
+    }
+
     /// One of several inputs has ended and will bring nothing more, while others go on. A join lets go of what it held for that input,
     /// and must not hold back the others because of it.
     fn ended(&mut self, port: usize, out: &mut Output<'_, O>) {
@@ -153,6 +160,10 @@ impl<I, O> Operator<I, O> for Box<dyn Operator<I, O>> {
 
     fn finish(&mut self, out: &mut Output<'_, O>) {
         (**self).finish(out);
+    }
+
+    fn counted_out(&mut self, out: &mut Output<'_, O>) {
+        (**self).counted_out(out);
     }
 
     fn ended(&mut self, port: usize, out: &mut Output<'_, O>) {

@@ -93,10 +93,19 @@ impl<I, O, Op: Operator<I, O>> Downstream<I> for Stage<I, O, Op> {
     }
 
     fn finish(&mut self, ending: Ending, now: Instant) {
-        if ending == Ending::EndOfStream {
+        if ending != Ending::Stop {
             self.run(0, now, Op::finish);
         }
         self.publish();
         self.down.finish(ending, now);
+    }
+}
+
+impl<I, O, Op: Operator<I, O>> Stage<I, O, Op> {
+    /// The end of a join of which some input was cut short.
+    pub(super) fn finish_counted_out(&mut self, now: Instant) {
+        self.run(0, now, Op::counted_out);
+        self.publish();
+        self.down.finish(Ending::CountedOut, now);
     }
 }

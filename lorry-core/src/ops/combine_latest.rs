@@ -71,6 +71,13 @@ impl<T> Newest<T> {
         }
     }
 
+    /// Lets go of one that has been part of an output; another is yet to be.
+    pub(super) fn let_go_if_used(&mut self) {
+        if self.used {
+            self.let_go();
+        }
+    }
+
     pub(super) fn is_there(&self) -> bool {
         self.item.is_some()
     }
@@ -109,6 +116,11 @@ impl<A: Clone + Send, B: Clone + Send> Operator<Either<A, B>, (A, B)> for Combin
     fn finish(&mut self, _: &mut Output<'_, (A, B)>) {
         self.left.let_go();
         self.right.let_go();
+    }
+
+    fn counted_out(&mut self, _: &mut Output<'_, (A, B)>) {
+        self.left.let_go_if_used();
+        self.right.let_go_if_used();
     }
 
     fn held(&self) -> Option<usize> {

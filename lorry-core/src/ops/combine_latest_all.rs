@@ -43,6 +43,10 @@ impl<T: Clone + Send> Operator<(usize, T), Vec<T>> for CombineLatestAll<T> {
         self.newest.iter_mut().for_each(Newest::let_go);
     }
 
+    fn counted_out(&mut self, _: &mut Output<'_, Vec<T>>) {
+        self.newest.iter_mut().for_each(Newest::let_go_if_used);
+    }
+
     fn held(&self) -> Option<usize> {
         Some(self.newest.iter().filter(|newest| newest.is_there()).count())
     }

@@ -95,6 +95,10 @@ impl<A: Send, B: Clone + Send> Operator<Either<A, B>, (A, B)> for ZipLatest<A, B
         self.right.let_go();
     }
 
+    fn counted_out(&mut self, _: &mut Output<'_, (A, B)>) {
+        self.right.let_go_if_used();
+    }
+
     fn room(&self, port: usize, downstream: usize) -> usize {
         match port {
             0 if self.over => usize::MAX,

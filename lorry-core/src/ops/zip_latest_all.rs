@@ -90,6 +90,10 @@ impl<T: Clone + Send> Operator<(usize, T), Vec<T>> for ZipLatestAll<T> {
         self.newest.iter_mut().for_each(Newest::let_go);
     }
 
+    fn counted_out(&mut self, _: &mut Output<'_, Vec<T>>) {
+        self.newest.iter_mut().for_each(Newest::let_go_if_used);
+    }
+
     fn room(&self, port: usize, downstream: usize) -> usize {
         match port {
             0 if self.over => usize::MAX,

@@ -13,6 +13,7 @@ use crate::sync::lock;
 use crate::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -98,6 +99,9 @@ pub(crate) struct Control {
     admits: Mutex<u64>,
     /// What `count` admits is used up, and the rest of it is held by operators: the stream ends for them.
     counted_out: AtomicBool,
+    /// The pump, when it has nothing to do but a sink has: it wants to look again, for nothing may move any more by then.
+    watcher: Mutex<Option<Waker>>,
+    is_watched: AtomicBool,
     /// Sinks whose position ledgers have not been read yet.
     ledgers_to_read: AtomicUsize,
     ledgers_read: Notify,
@@ -122,6 +126,8 @@ impl Control {
             retried: AtomicU64::new(0),
             admits: Mutex::default(),
             counted_out: AtomicBool::new(false),
+            watcher: Mutex::default(),
+            is_watched: AtomicBool::new(false),
             ledgers_to_read: AtomicUsize::new(0),
             ledgers_read: Notify::new(),
             records: Mutex::default(),
@@ -273,8 +279,19 @@ impl Control {
 
     // Progress and counts.
 
+    /// The task is woken once something was decided.
+    pub(crate) fn watch(&self, cx: &std::task::Context<'_>) {
+        *lock(&self.watcher) = Some(cx.waker().clone());
+        self.is_watched.store(true, Ordering::Release);
+    }
+
     /// Something was decided: sources look at their ledgers.
     pub(crate) fn progressed(&self) {
+        if self.is_watched.swap(false, Ordering::AcqRel)
+            && let Some(pump) = lock(&self.watcher).take()
+        {
+            pump.wake();
+        }
         for source in &*lock(&self.sources) {
             source.ledger.signals.progress.notify_one();
         }
@@ -372,7 +389,26 @@ impl Control {
     /// What `count` admits is used up, and operators hold the rest of it: that is the end of the stream for them.
     pub(crate) fn end_counted(&self) {
         self.counted_out.store(true, Ordering::Release);
+        self.hold_the_rest();
         self.stop();
+    }
+
+    /// Everything has ended. What waited in joins for messages that `count` does not admit is no success.
+    pub(crate) fn has_ended(&self) {
+        let tally = self.tally();
+        if let Some(count) = self.settings.count
+            && self.has_ended_counted()
+            && tally.delivered < count
+            && tally.held() > 0
+        {
+            let held = tally.held();
+            let text = format!(
+                "{count} messages cannot be delivered: no more are admitted, and {held} of them wait for others; they are not acknowledged"
+            );
+            let error = Error::config(ErrorKind::Stalled, "", text)
+                .hint("limit the sources themselves, or what comes out of the join");
+            lock(&self.failure).get_or_insert(error);
+        }
     }
 
     /// Whether the relay was stopped so that operators give out what they hold.

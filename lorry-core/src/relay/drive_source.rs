@@ -95,7 +95,7 @@ impl<T: Send + 'static> Driver<T> {
                     self.state.ledger.keep_lost();
                 }
                 match self.control.has_ended_counted() {
-                    true => Ending::EndOfStream,
+                    true => Ending::CountedOut,
                     false => ending_on_stop(gives_again),
                 }
             }

@@ -3,7 +3,7 @@
 use super::control::Control;
 use super::queue::Queue;
 use super::standstill::Roots;
-use crate::flow::{Downstream, Ending, Item, Turn};
+use crate::flow::{Downstream, Ending, Holds, Item, Turn};
 use crate::{Result, Token};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -97,6 +97,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
     let mut timer = Timer::default();
     let mut moved_since = false;
     let mut before = None;
+    let holds = control.graph.nodes().iter().any(|node| node.holds != Holds::Nothing);
     poll_fn(|cx| {
         for _ in 0..TURNS {
             if failed.as_mut().poll(cx).is_ready() {
@@ -142,6 +143,13 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                         cx.waker().wake_by_ref();
                     }
                     before = now;
+                    if now.is_none() && holds {
+                        control.watch(cx);
+                        if control.is_idle() && control.standstill(Roots { any_blocked, all_blocked }).is_some() {
+                            // Between the two looks.
+                            cx.waker().wake_by_ref();
+                        }
+                    }
                 }
             }
             return Poll::Pending;

@@ -196,6 +196,18 @@ async fn what_is_filtered_behind_a_message_that_waits_fills_the_window() {
     assert_eq!((report.delivered, report.filtered), (10, 90));
 }
 
+/// Also when a sink was the last that moved.
+#[tokio::test(start_paused = true)]
+async fn a_standstill_behind_a_sink_is_noticed_once_the_sink_has_done() {
+    let few = Stream::from_source(Numbers::to(100).window(20)).filter(|n| n % 10 == 0);
+    let sink = Keep::new().taking(Duration::from_secs(1));
+    let running = Relay::new([few.sliding_window(4).to(sink)]).spawn();
+    let report = tokio::time::timeout(Duration::from_secs(60), running.wait()).await.unwrap();
+    let error = report.error.unwrap();
+    assert_eq!(error.kind(), ErrorKind::Stalled);
+    assert!(error.to_string().contains("sliding_window0 holds"), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_holds_all_the_bytes_there_may_be_is_noticed() {
     let relay = Relay::new([Stream::from_source(Numbers::to(1_000)).batch(500).to(Keep::new())]).bound(1_000, 20 * 8);
