@@ -173,7 +173,7 @@ impl Ledger {
     }
 
     /// Why the source gives nothing more before something is decided. `Err` when it is in doubt, for the moment in which a run ends.
-    pub(crate) fn is_full(&self, bound: Bound, peer: Option<usize>) -> Result<Option<Full>, Doubt> {
+    pub(crate) fn full(&self, bound: Bound, peer: Option<usize>) -> Result<Option<Full>, Doubt> {
         if let Some(most) = peer {
             let lanes = self.open();
             let (mut unsettled, mut exact) = (0, true);

@@ -7,12 +7,12 @@ use super::report::{Report, Snapshot};
 use super::retry::Retry;
 use super::source::Guarantee;
 use super::state::{MemoryState, StateStore};
-use crate::ack::{Bound, Doubt, Ledger, Tally};
+use crate::ack::{Bound, Ledger, Tally};
 use crate::flow::Graph;
 use crate::sync::lock;
 use crate::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -87,8 +87,8 @@ pub(crate) struct Control {
     pub(crate) settings: Settings,
     pub(crate) graph: Graph,
     phase: watch::Sender<Phase>,
-    failure: Mutex<Option<Error>>,
-    sources: Mutex<Vec<Arc<SourceState>>>,
+    pub(super) failure: Mutex<Option<Error>>,
+    pub(super) sources: Mutex<Vec<Arc<SourceState>>>,
     inputs: Mutex<Vec<Arc<Mutex<Tally>>>>,
     loads: Mutex<Vec<Load>>,
     statuses: Mutex<Vec<Status>>,
@@ -96,9 +96,9 @@ pub(crate) struct Control {
     last_arrival: Mutex<Instant>,
     retried: AtomicU64,
     /// What `count` still admits; asked anew when it is used up.
-    admits: Mutex<u64>,
+    pub(super) admits: Mutex<u64>,
     /// What `count` admits is used up, and the rest of it is held by operators: the stream ends for them.
-    counted_out: AtomicBool,
+    pub(super) counted_out: AtomicBool,
     /// The pump, when it has nothing to do but a sink has: it wants to look again, for nothing may move any more by then.
     watcher: Mutex<Option<Waker>>,
     is_watched: AtomicBool,
@@ -316,7 +316,7 @@ impl Control {
     }
 
     /// The counts, and whether they are exact: for a moment an item that is decided may still count as undecided.
-    fn counts(&self) -> (Tally, bool) {
+    pub(super) fn counts(&self) -> (Tally, bool) {
         let (mut tally, mut exact) = (Tally::default(), true);
         for source in &*lock(&self.sources) {
             let (counts, is_exact) = source.ledger.counts();
@@ -325,95 +325,6 @@ impl Control {
         }
         lock(&self.inputs).iter().for_each(|input| tally += *lock(input));
         (tally, exact)
-    }
-
-    /// How many more messages `count` admits: never more than that many are undecided or delivered together. Stops the relay when they
-    /// are all delivered.
-    pub(crate) fn admits(&self) -> u64 {
-        match self.settings.count {
-            None => u64::MAX,
-            Some(count) => *self.admission(count),
-        }
-    }
-
-    /// Lets so many in, or as many as `count` admits. The source says when they [`are in`](Control::entered).
-    pub(crate) fn admit(&self, source: &SourceState, wanted: usize) -> usize {
-        let Some(count) = self.settings.count else {
-            source.entering.store(wanted, Ordering::Release);
-            return wanted;
-        };
-        let mut admits = self.admission(count);
-        let fits = usize::try_from(*admits).unwrap_or(usize::MAX).min(wanted);
-        *admits -= fits as u64;
-        source.entering.store(fits, Ordering::Release);
-        fits
-    }
-
-    /// What was admitted is in the ledger, and in the pump's queue.
-    pub(crate) fn entered(&self, source: &SourceState) {
-        source.entering.store(0, Ordering::Release);
-        if self.settings.count.is_some() {
-            // Meanwhile another source may have been told that there is less than there is.
-            let sources = lock(&self.sources);
-            let others = sources.iter().filter(|other| !std::ptr::eq(&***other, source));
-            others.for_each(|other| other.ledger.signals.progress.notify_one());
-        }
-    }
-
-    fn admission(&self, count: u64) -> MutexGuard<'_, u64> {
-        let mut admits = lock(&self.admits);
-        if *admits == 0 {
-            let entering =
-                lock(&self.sources).iter().map(|source| source.entering.load(Ordering::Acquire)).sum::<usize>();
-            let tally = self.tally();
-            // What is entering may be in a ledger already, and counted twice: rather too few for a moment than too many.
-            *admits = count.saturating_sub(tally.delivered + tally.held() + entering as u64);
-            if tally.delivered >= count {
-                self.stop();
-            }
-        }
-        admits
-    }
-
-    /// Whether what `count` admits is used up, all of it delivered or undecided.
-    pub(crate) fn is_used_up(&self) -> Result<bool, Doubt> {
-        let Some(count) = self.settings.count else { return Ok(false) };
-        // Nothing is admitted while this is held.
-        let _admits = lock(&self.admits);
-        match self.counts() {
-            (tally, true) => Ok(tally.delivered + tally.held() >= count),
-            (_, false) => Err(Doubt),
-        }
-    }
-
-    /// What `count` admits is used up, and operators hold the rest of it: that is the end of the stream for them.
-    pub(crate) fn end_counted(&self) {
-        self.counted_out.store(true, Ordering::Release);
-        self.hold_the_rest();
-        self.stop();
-    }
-
-    /// Everything has ended. What waited in joins for messages that `count` does not admit is no success.
-    pub(crate) fn has_ended(&self) {
-        let tally = self.tally();
-        if let Some(count) = self.settings.count
-            && self.has_ended_counted()
-            && tally.delivered < count
-            && tally.held() > 0
-        {
-            let held = tally.held();
-            let text = format!(
-                "{count} messages cannot be delivered: no more are admitted, and {held} of them wait for others; they are not acknowledged"
-            );
-            let error = Error::config(ErrorKind::Stalled, "", text)
-                .hint("limit the sources themselves, or what comes out of the join");
-            lock(&self.failure).get_or_insert(error);
-        }
-    }
-
-    /// Whether the relay was stopped so that operators give out what they hold.
-    pub(crate) fn has_ended_counted(&self) -> bool {
-        self.counted_out.load(Ordering::Acquire)
     }
 
     pub(crate) fn report(&self) -> Report {

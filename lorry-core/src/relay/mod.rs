@@ -3,6 +3,7 @@
 mod builder;
 mod context;
 mod control;
+mod count;
 mod drive_sink;
 mod drive_source;
 mod outlet;

@@ -198,7 +198,7 @@ async fn supervise(mut tasks: Tasks, control: Arc<Control>) {
             },
         }
     }
-    control.has_ended();
+    control.judge_count();
 }
 
 /// When the relay is to end because nothing arrives; while messages are on their way it is not idle.

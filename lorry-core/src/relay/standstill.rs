@@ -51,7 +51,7 @@ impl Control {
 
     fn full(&self, source: &SourceState) -> Result<Option<Full>, Doubt> {
         let peer = source.max_unacked.filter(|_| !source.counts_otherwise.load(Ordering::Acquire));
-        let full = source.ledger.is_full(self.settings.bound, peer)?;
+        let full = source.ledger.full(self.settings.bound, peer)?;
         // Asked last: of what is in the ledger by now some may not have reached the pump.
         if source.entering.load(Ordering::Acquire) > 0 { Err(Doubt) } else { Ok(full) }
     }
