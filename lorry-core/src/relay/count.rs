@@ -84,7 +84,8 @@ impl Control {
         {
             let held = tally.held();
             let text = format!(
-                "{count} messages cannot be delivered: no more are admitted, and {held} of them wait for others; they are not acknowledged"
+                "{} of {count} delivered: the count admits no more, and those that wait for others ({held}) are not acknowledged",
+                tally.delivered
             );
             let error = Error::config(ErrorKind::Stalled, "", text)
                 .hint("limit the sources themselves, or what comes out of the join");

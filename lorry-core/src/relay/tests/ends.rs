@@ -300,9 +300,26 @@ async fn a_count_that_one_input_of_a_join_has_used_up_loses_nothing() {
     assert_eq!((report.received, report.delivered, report.filtered, report.held), (7, 0, 0, 7));
     let error = report.error.unwrap();
     assert_eq!(error.kind(), ErrorKind::Stalled);
-    assert!(error.to_string().contains("7 messages cannot be delivered"), "{error}");
+    assert!(error.to_string().contains("0 of 7 delivered"), "{error}");
     assert_eq!(read.lock().unwrap().up_to(), None, "nothing is acknowledged");
     assert!(kept.lock().unwrap().values().is_empty());
+}
+
+/// The same of the joins that keep the newest: it is not let go of before it has had a part.
+#[tokio::test(start_paused = true)]
+async fn what_has_had_no_part_in_a_join_yet_is_not_let_go_of_by_a_count() {
+    for (latest, count) in [(false, 7), (true, 1)] {
+        let numbers = |end| Numbers::to(end).promising(Guarantee::SurvivesRestart).then_waits();
+        let (one, sink) = (numbers(100), Keep::new());
+        let read = one.log.clone();
+        let (one, late) = (Stream::from_source(one), Stream::from_source(numbers(0)));
+        let pairs = if latest { one.combine_latest(late) } else { one.zip_latest(late) };
+        let running = Relay::new([pairs.to(sink)]).count(count).spawn();
+        let report = tokio::time::timeout(Duration::from_secs(60), running.wait()).await.unwrap();
+        assert_eq!((report.delivered, report.filtered, report.held), (0, 0, count));
+        assert!(report.error.is_some());
+        assert_eq!(read.lock().unwrap().up_to(), None, "nothing is acknowledged");
+    }
 }
 
 /// The newest of each input has had its part, and is done with.
