@@ -5,7 +5,7 @@ use lorry_core::{Error, ErrorKind, Result};
 use std::fmt;
 
 /// A table's name, with the schema it lies in where one was given.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct TableName {
     pub(crate) schema: Option<String>,
     pub(crate) name: String,
@@ -95,7 +95,7 @@ pub(crate) struct TableColumn {
 }
 
 /// A table as the database describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Table {
     pub(crate) name: TableName,
     /// The columns that can be written, in their order.
@@ -106,6 +106,8 @@ pub(crate) struct Table {
     pub(crate) width: usize,
     /// A view: it gets no columns by way of its rows.
     pub(crate) is_view: bool,
+    /// The name of the type of its rows, quoted and with its schema; empty where the database has no such types.
+    pub(crate) row_type: String,
 }
 
 /// The words of one database's SQL.

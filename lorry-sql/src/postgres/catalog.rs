@@ -25,8 +25,10 @@ WITH RECURSIVE base(attnum, oid, typtype, typbasetype, typcategory, typname) AS 
 SELECT c.relkind::text, a.attname::text, pg_catalog.format_type(a.atttypid, -1),
        base.oid, base.typcategory::text, base.typname::text,
        a.attgenerated <> '' OR a.attidentity = 'a', c.relnatts::int4,
-       c.relkind = 'r' AND a.atttypid = 20 AND col_description(c.oid, a.attnum) = $2
+       c.relkind = 'r' AND a.atttypid = 20 AND col_description(c.oid, a.attnum) = $2,
+       format('%I.%I', n.nspname, c.relname)
 FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_catalog.pg_attribute a
     ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN base ON base.attnum = a.attnum AND base.typtype <> 'd'
@@ -48,13 +50,14 @@ pub(super) async fn describe(client: &Client, name: &TableName) -> Result<Option
         .await
         .map_err(|error| error::running("describe the table", &error, Class::Transient))?;
     let wrong = |error| error::running("describe the table", &error, Class::Config);
-    let mut table = Table { name: name.clone(), columns: Vec::new(), computed: Vec::new(), width: 0, is_view: false };
+    let mut table = Table { name: name.clone(), ..Table::default() };
     for row in &rows {
         let kind: &str = row.try_get(0).map_err(wrong)?;
         if !["r", "p", "v", "f"].contains(&kind) {
             return Err(Error::config(ErrorKind::Refused, "open the table", format!("{name} is no table")));
         }
         table.is_view = kind == "v";
+        table.row_type = row.try_get(9).map_err(wrong)?;
         // Those dropped count, too.
         table.width = usize::try_from(row.try_get::<_, i32>(7).map_err(wrong)?).unwrap_or_default();
         let Some(column) = row.try_get::<_, Option<String>>(1).map_err(wrong)? else { continue };

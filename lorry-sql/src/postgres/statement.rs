@@ -2,7 +2,7 @@
 
 use super::column::{Cast, Class, Form};
 use super::dialect::Postgres;
-use crate::table::{Dialect, TableColumn};
+use crate::table::{Dialect, Table, TableColumn};
 use crate::writer::Part;
 use std::fmt::Write;
 
@@ -27,7 +27,22 @@ pub(super) fn insert(part: &Part<'_>, columns: &[(&TableColumn, Class, Form)]) -
             Cast::Assign => write!(values, "{comma}u.c{number}"),
             Cast::Own => write!(values, "{comma}CAST(u.c{number} AS {})", column.type_name),
             Cast::Instant => write!(values, "{comma}CAST(u.c{number} AS timestamptz)"),
+            Cast::Exact => {
+                let (same, otherwise) = (still_has_its_type(part.table, column), TYPE_HAS_CHANGED);
+                write!(values, "{comma}CASE WHEN {same} THEN CAST(u.c{number} AS int8) ELSE {otherwise} END")
+            }
         };
     }
     format!("INSERT INTO {table} ({names}) SELECT {values} FROM (SELECT {arrays}) AS u")
+}
+
+/// An expression that the server evaluates row by row, never while it plans. It fails with 42704, what something missing is called: the
+/// table is described again.
+const TYPE_HAS_CHANGED: &str = "CAST(pg_catalog.current_setting('lorry.type_of_column_has_changed') AS int8)";
+
+/// Whether the column has the type that the table was described with. It is part of the plan, which the server makes anew when the table
+/// changes, and needs no right to read the table.
+fn still_has_its_type(table: &Table, column: &TableColumn) -> String {
+    let (row, name, of) = (&table.row_type, Postgres.quote(&column.name), column.type_name.replace('\'', "''"));
+    format!("pg_catalog.pg_typeof((CAST(NULL AS {row})).{name}) = CAST('{of}' AS pg_catalog.regtype)")
 }

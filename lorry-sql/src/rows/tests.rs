@@ -43,9 +43,8 @@ fn table(columns: &[&str]) -> Table {
     Table {
         name: TableName::parse("t").unwrap(),
         columns: columns.iter().map(column).collect(),
-        computed: Vec::new(),
         width: columns.len(),
-        is_view: false,
+        ..Table::default()
     }
 }
 

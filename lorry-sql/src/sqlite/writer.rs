@@ -276,7 +276,7 @@ fn describe(connection: &Connection, name: &TableName) -> rusqlite::Result<Optio
         Some(_) => "SELECT name, type, hidden FROM pragma_table_xinfo(?1, ?2)",
     })?;
     let mut rows = statement.query(params![name.name, name.schema])?;
-    let mut table = Table { name: name.clone(), columns: Vec::new(), computed: Vec::new(), width: 0, is_view: false };
+    let mut table = Table { name: name.clone(), ..Table::default() };
     while let Some(row) = rows.next()? {
         let (name, type_name) = (row.get(0)?, row.get::<_, String>(1)?);
         table.width += 1;

@@ -162,6 +162,47 @@ async fn several_relays_widen_one_table_at_once_and_lose_nothing() {
     assert_eq!(server.psql("SELECT count(*), min(x) FROM t WHERE x < 1"), "45|0.1");
 }
 
+/// A relay that goes on by the type that it knows must not have large integers rounded by the server's cast.
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_relay_that_does_not_know_of_the_wider_type_has_no_integer_rounded() {
+    let server = server();
+    server.psql("CREATE ROLE guest LOGIN; CREATE SCHEMA \"it's\"");
+    let large = 9_007_199_254_740_993_i64;
+    // "text" is the name of a type, too; a role that may insert cannot read.
+    for (table, user) in
+        [("t", "postgres@"), ("text", "postgres@"), ("\"it's\".\"a \"\"b\"", "postgres@"), ("u", "guest@")]
+    {
+        let options = options(&server, table);
+        let mut knows = open_to_drop(&options).await;
+        deliver(&mut knows, batch([r#"{"id": 1, "a": 1, "b": 1}"#])).await.unwrap();
+        let quoted = if table.starts_with('"') { table.to_owned() } else { format!("\"{table}\"") };
+        server.psql(&format!("GRANT INSERT ON {quoted} TO guest"));
+        let mut old = open_to_drop(&SqlOptions::new(server.url().replace("postgres@", user)).table(table)).await;
+        deliver(&mut old, batch([format!(r#"{{"id": 2, "a": {large}, "b": 2}}"#)])).await.unwrap();
+        deliver(&mut knows, batch([r#"{"id": 3, "a": 0.5, "b": 0.5}"#])).await.unwrap();
+        let types = server.psql(&format!(
+            "SELECT string_agg(format_type(atttypid, -1), ' ' ORDER BY attnum) FROM pg_attribute
+             WHERE attrelid = '{}'::regclass AND attnum > 0",
+            quoted.replace('\'', "''")
+        ));
+        assert_eq!(types, "bigint numeric double precision");
+        // Decimals take it, floats do not; what precedes and follows is not hurt.
+        let rows = [
+            format!(r#"{{"id": 4, "a": {large}, "b": 4}}"#),
+            format!(r#"{{"id": 5, "a": 5, "b": {large}}}"#),
+            r#"{"id": 6, "a": 6, "b": "9007199254740992"}"#.to_owned(),
+        ];
+        let (index, class, text) = only(deliver(&mut old, batch(rows)).await);
+        assert_eq!((index, class), (1, Class::Data), "{text}");
+        assert!(text.contains("would lose digits") && text.contains("TYPE numeric makes room"), "{text}");
+        assert_eq!(
+            lines(&server.psql(&format!("SELECT * FROM {quoted} ORDER BY id"))),
+            ["1|1|1", &format!("2|{large}|2"), "3|0.5|0.5", &format!("4|{large}|4"), "6|6|9.007199254740992e+15"]
+        );
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs postgresql"]
 async fn what_holds_the_table_is_waited_for() {
