@@ -82,6 +82,14 @@ impl GraphNode {
     }
 }
 
+/// A join that waits for each of its inputs.
+pub(crate) struct Meeting {
+    /// The sources above each input, by name.
+    pub(crate) inputs: Vec<Vec<Arc<str>>>,
+    /// It goes on with the newest of an input, in place of waiting for another each time.
+    pub(crate) keeps_the_newest: bool,
+}
+
 /// Thin pointers: two vtables of one type may differ.
 fn key(node: &Arc<dyn AnyNode>) -> *const () {
     Arc::as_ptr(node).cast()
@@ -254,9 +262,25 @@ impl Graph {
         text
     }
 
+    /// The joins that hold back what comes on one input until others bring theirs.
+    pub(crate) fn meetings(&self) -> Vec<Meeting> {
+        let joins = self.nodes.iter().filter(|node| node.inputs.len() > 1 && node.holds != Holds::Nothing);
+        let meeting = |node: &GraphNode| Meeting {
+            inputs: node.inputs.iter().map(|&input| self.sources_above(input)).collect(),
+            keeps_the_newest: node.holds == Holds::UntilReplaced,
+        };
+        joins.map(meeting).collect()
+    }
+
     /// The sources whose items reach this node, by name.
     pub(crate) fn sources_of(&self, name: &str) -> Vec<Arc<str>> {
-        let mut above: Vec<bool> = self.nodes.iter().map(|node| *node.name == *name).collect();
+        let place = self.nodes.iter().position(|node| *node.name == *name);
+        place.map(|place| self.sources_above(place)).unwrap_or_default()
+    }
+
+    fn sources_above(&self, place: usize) -> Vec<Arc<str>> {
+        let mut above = vec![false; self.nodes.len()];
+        above[place] = true;
         // Each stands after its inputs.
         for place in (0..self.nodes.len()).rev() {
             if above[place] {

@@ -25,7 +25,7 @@ pub use join::Either;
 pub use operator::{Holds, Operator, Output};
 pub use stream::{Branch, Stream};
 
-pub(crate) use describe::sorted;
+pub(crate) use describe::{Meeting, sorted};
 pub(crate) use downstream::{Downstream, Ending, Status, Turn, earliest};
 pub(crate) use node::{AnyNode, Count, Info, Meter, Node, already_used};
 pub(crate) use regions::{Crossing, regions};

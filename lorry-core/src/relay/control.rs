@@ -8,7 +8,7 @@ use super::retry::Retry;
 use super::source::Guarantee;
 use super::state::{MemoryState, StateStore};
 use crate::ack::{Bound, Ledger, Tally};
-use crate::flow::Graph;
+use crate::flow::{Graph, Meeting};
 use crate::sync::lock;
 use crate::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -86,6 +86,8 @@ pub(crate) type Load = Box<dyn Fn() -> usize + Send + Sync>;
 pub(crate) struct Control {
     pub(crate) settings: Settings,
     pub(crate) graph: Graph,
+    /// Where sources meet and wait for each other.
+    pub(super) meetings: Vec<Meeting>,
     phase: watch::Sender<Phase>,
     pub(super) failure: Mutex<Option<Error>>,
     pub(super) sources: Mutex<Vec<Arc<SourceState>>>,
@@ -114,6 +116,7 @@ impl Control {
     pub(crate) fn new(settings: Settings, graph: Graph) -> Arc<Self> {
         Arc::new(Self {
             settings,
+            meetings: graph.meetings(),
             graph,
             phase: watch::Sender::new(Phase::Running),
             failure: Mutex::default(),

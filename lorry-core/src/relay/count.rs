@@ -1,11 +1,12 @@
-//! How many messages a relay lets in that is to deliver so many and no more.
+//! How many messages a relay lets in that is to deliver so many and no more, and of which source.
 
 use super::control::{Control, SourceState};
 use crate::ack::Doubt;
+use crate::flow::Meeting;
 use crate::sync::lock;
 use crate::{Error, ErrorKind};
-use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 
 impl Control {
     /// How many more messages `count` admits: never more than that many are undecided or delivered together. Stops the relay when they
@@ -17,14 +18,20 @@ impl Control {
         }
     }
 
-    /// Lets so many in, or as many as `count` admits. The source says when they [`are in`](Control::entered).
+    /// How many more messages `count` admits of this source.
+    pub(crate) fn admits_of(&self, source: &SourceState) -> u64 {
+        self.admits().saturating_sub(self.reserved(source))
+    }
+
+    /// Lets so many in, or as many as `count` admits of this source. It says when they [`are in`](Control::entered).
     pub(crate) fn admit(&self, source: &SourceState, wanted: usize) -> usize {
         let Some(count) = self.settings.count else {
             source.entering.store(wanted, Ordering::Release);
             return wanted;
         };
+        let reserved = self.reserved(source);
         let mut admits = self.admission(count);
-        let fits = usize::try_from(*admits).unwrap_or(usize::MAX).min(wanted);
+        let fits = usize::try_from(admits.saturating_sub(reserved)).unwrap_or(usize::MAX).min(wanted);
         *admits -= fits as u64;
         source.entering.store(fits, Ordering::Release);
         fits
@@ -39,6 +46,32 @@ impl Control {
             let others = sources.iter().filter(|other| !std::ptr::eq(&***other, source));
             others.for_each(|other| other.ledger.signals.progress.notify_one());
         }
+    }
+
+    /// How many of those that `count` admits are for the sources that this one meets in a join: a source that is quicker, or has more before
+    /// it, must not use up what the others need to go with its own.
+    fn reserved(&self, source: &SourceState) -> u64 {
+        let Some(count) = self.settings.count.filter(|_| !self.meetings.is_empty()) else { return 0 };
+        let remaining = count.saturating_sub(self.tally().delivered);
+        let sources = lock(&self.sources);
+        let needed_at = |meeting: &Meeting| {
+            let members = |names: &Vec<Arc<str>>| sources.iter().filter(|other| names.contains(&other.name)).collect();
+            let inputs: Vec<Vec<&Arc<SourceState>>> = meeting.inputs.iter().map(members).collect();
+            let is_live = |input: &&Vec<&Arc<SourceState>>| input.iter().any(|one| !one.ended.load(Ordering::Acquire));
+            let share = remaining / inputs.iter().filter(is_live).count().max(1) as u64;
+            let others = inputs.iter().filter(is_live).filter(|input| input.iter().all(|one| one.name != source.name));
+            let needs = others.map(|input| {
+                let tallies = input.iter().map(|one| one.ledger.tally());
+                match meeting.keeps_the_newest {
+                    false => share.saturating_sub(tallies.map(|tally| tally.held()).sum()),
+                    true => share.min(1).saturating_sub(tallies.map(|tally| tally.held() + tally.delivered).sum()),
+                }
+            });
+            needs.sum()
+        };
+        let mine =
+            self.meetings.iter().filter(|meeting| meeting.inputs.iter().flatten().any(|name| *name == source.name));
+        mine.map(needed_at).max().unwrap_or(0)
     }
 
     fn admission(&self, count: u64) -> MutexGuard<'_, u64> {

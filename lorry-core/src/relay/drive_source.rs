@@ -84,6 +84,8 @@ impl<T: Send + 'static> Driver<T> {
     async fn run(mut self) -> Result<()> {
         let outcome = self.read().await;
         self.state.ended.store(true, Ordering::Release);
+        // Nothing is kept for it any more.
+        self.control.progressed();
         if let Err(error) = outcome {
             self.control.stop_because(error);
         }
@@ -237,7 +239,7 @@ impl<T: Send + 'static> Driver<T> {
     /// How many messages may be read now.
     fn limit(&self) -> usize {
         let ledger = self.state.ledger.room(self.control.settings.bound);
-        let admits = usize::try_from(self.control.admits()).unwrap_or(usize::MAX);
+        let admits = usize::try_from(self.control.admits_of(&self.state)).unwrap_or(usize::MAX);
         CHUNK.min(self.queue.room()).min(ledger).min(admits)
     }
 
