@@ -11,12 +11,13 @@ use std::sync::{Arc, Mutex};
 pub(super) struct Group {
     tokens: Vec<Token>,
     worst: AtomicU8,
-    error: Mutex<Option<Error>>,
+    /// The worst that was said of it before it ended.
+    announced: Mutex<Option<(Outcome, Error)>>,
 }
 
 impl Group {
     pub(super) fn new(tokens: Vec<Token>) -> Arc<Self> {
-        Arc::new(Self { tokens, worst: AtomicU8::new(0), error: Mutex::default() })
+        Arc::new(Self { tokens, worst: AtomicU8::new(0), announced: Mutex::default() })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -42,15 +43,17 @@ impl Group {
     pub(super) fn resolve(self: Arc<Self>, outcome: Outcome, error: Option<Error>) {
         if let Some(error) = error {
             self.announce(outcome, &error);
-            lock(&self.error).get_or_insert(error);
         }
         self.worst.fetch_max(outcome as u8, Ordering::AcqRel);
     }
 
+    /// To the lanes of all inputs at once, so that nothing behind any of them goes on under `stop`. What was said once, of another clone,
+    /// is not said again.
     pub(super) fn announce(&self, outcome: Outcome, error: &Error) {
-        // One line about one output; every input hears of it when the group ends.
-        if let Some(first) = self.tokens.first() {
-            first.announce(outcome, error);
+        let mut announced = lock(&self.announced);
+        if announced.as_ref().is_none_or(|(before, _)| *before < outcome) {
+            *announced = Some((outcome, error.clone()));
+            self.tokens.iter().for_each(|token| token.announce(outcome, error));
         }
     }
 }
@@ -58,9 +61,12 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let worst = Outcome::from_bits(u32::from(*self.worst.get_mut()));
-        let error = lock(&self.error).take();
+        let (announced, error) = lock(&self.announced).take().unzip();
         for token in self.tokens.drain(..) {
-            token.resolve(worst, error.clone());
+            match &error {
+                Some(error) if announced == Some(worst) => token.resolve_announced(worst, error.clone()),
+                error => token.resolve(worst, error.clone()),
+            }
         }
     }
 }

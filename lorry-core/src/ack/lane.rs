@@ -291,6 +291,12 @@ impl Lane {
         (all.saturating_sub(decided), exact)
     }
 
+    /// The memory of what is not decided, in bytes; and whether that is exact.
+    pub(crate) fn undecided_bytes(&self) -> (usize, bool) {
+        let (runs, exact) = lock(&self.state).open_runs();
+        (runs.iter().map(|run| run.undecided_bytes()).sum(), exact)
+    }
+
     /// `stays`: what is dropped undecided stays with the source, which is no failure.
     fn count(&self, tally: &mut Tally, run: &Run, index: usize, slot: Slot, stays: bool) {
         if slot.outcome == Outcome::Failed && stays {
@@ -391,6 +397,8 @@ impl Lane {
             Settlement::Each => self.unreported(run),
         };
         let mut state = lock(&self.state);
+        // Before anybody can see that fewer are undecided: who looks then finds what there is to tell, behind the lock.
+        self.mark_dirty();
         let stays = state.stopping || state.lost;
         let mut detail = Vec::new();
         for index in 0..len {
@@ -425,7 +433,6 @@ impl Lane {
             }
         }
         drop(state);
-        self.mark_dirty();
         self.signals.progress.notify_one();
     }
 }

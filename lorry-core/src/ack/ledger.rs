@@ -166,7 +166,7 @@ impl Ledger {
     pub(crate) fn room(&self, bound: Bound) -> usize {
         let (items, bytes) = self.retained();
         match bound.items.saturating_sub(items) {
-            _ if bytes >= bound.bytes => 0,
+            _ if bytes >= bound.bytes && self.undecided_bytes().0 >= bound.bytes => 0,
             0 => bound.items.saturating_sub(self.tally().held() as usize),
             room => room,
         }
@@ -187,7 +187,11 @@ impl Ledger {
         }
         let (items, bytes) = self.retained();
         if bytes >= bound.bytes {
-            return Ok(Some(Full::Bytes(bound.bytes)));
+            match self.undecided_bytes() {
+                (bytes, _) if bytes < bound.bytes => {}
+                (_, true) => return Ok(Some(Full::Bytes(bound.bytes))),
+                (_, false) => return Err(Doubt),
+            }
         }
         if items < bound.items {
             return Ok(None);
@@ -208,6 +212,12 @@ impl Ledger {
     pub(crate) fn stopping(&self) {
         self.stopping.store(true, Ordering::Release);
         self.all().iter().for_each(|lane| lane.stopping());
+    }
+
+    /// Without the part of chunks that is decided.
+    fn undecided_bytes(&self) -> (usize, bool) {
+        let lanes = self.all().into_iter().map(|lane| lane.undecided_bytes());
+        lanes.fold((0, true), |(bytes, exact), (more, is_exact)| (bytes + more, exact && is_exact))
     }
 
     fn retained(&self) -> (usize, usize) {

@@ -87,8 +87,20 @@ impl Run {
 
     pub(super) fn resolve(&self, index: u32, outcome: Outcome, error: Option<Error>) {
         if outcome > Outcome::Delivered {
-            self.trouble(index, outcome, error);
+            self.trouble(index, outcome, error.as_ref());
+            self.tell(index, outcome, error.as_ref());
         }
+        self.close(index, outcome);
+    }
+
+    /// [`resolve`](Run::resolve) for what was [announced](Run::announce) before.
+    pub(super) fn resolve_announced(&self, index: u32, outcome: Outcome, error: Error) {
+        self.trouble(index, outcome, Some(&error));
+        self.close(index, outcome);
+    }
+
+    #[inline]
+    fn close(&self, index: u32, outcome: Outcome) {
         let slot = &self.slots()[index as usize];
         let seen = slot.load(Ordering::Acquire);
         if seen >> COUNT_SHIFT == 1 {
@@ -101,12 +113,11 @@ impl Run {
     }
 
     #[cold]
-    fn trouble(&self, index: u32, outcome: Outcome, error: Option<Error>) {
+    fn trouble(&self, index: u32, outcome: Outcome, error: Option<&Error>) {
         self.troubled.store(true, Ordering::Release);
-        if let Some(error) = &error {
+        if let Some(error) = error {
             lock(&self.errors).push((index, outcome, error.clone()));
         }
-        self.tell(index, outcome, error.as_ref());
     }
 
     /// Straight to the lane, without waiting for the run: the policy `stop` must stop now.
@@ -142,6 +153,14 @@ impl Run {
     /// Whether somebody said of the item that it must come again, rather than nothing at all.
     pub(super) fn has_failed(&self, index: usize) -> bool {
         lock(&self.errors).iter().any(|(at, outcome, _)| *at as usize == index && *outcome == Outcome::Failed)
+    }
+
+    /// The memory of its items that are not decided, in bytes, as if all had the same size.
+    pub(super) fn undecided_bytes(&self) -> usize {
+        let Completion::Lane { bytes, .. } = &self.done else { return 0 };
+        let undecided = (0..self.len()).filter(|&index| self.decided(index).is_none()).count();
+        // A chunk has few items: no overflow.
+        bytes * undecided / self.len()
     }
 
     pub(super) fn lane(&self) -> Option<&Arc<Lane>> {

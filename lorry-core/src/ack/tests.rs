@@ -454,3 +454,24 @@ fn counting_a_run_that_ends_meanwhile_settles_nothing_of_the_next() {
         assert_eq!(up_to(&ledger.take(true)).or(last), Some(LEN as u64 - 1), "round {round}");
     }
 }
+
+/// Each input of an output hears once that it was refused, at once, however many clones of it are refused.
+#[test]
+fn a_refused_output_is_told_to_each_of_its_inputs_once() {
+    let ledgers = [ledger(Settlement::InOrder, OnRejected::Hold), ledger(Settlement::InOrder, OnRejected::Hold)];
+    let tokens = ledgers.iter().map(|ledger| issue(ledger, 0, 1).remove(0).token).collect();
+    let joined = Token::join(tokens);
+    let (other, waits) = (joined.clone(), joined.clone());
+    joined.reject(refusal());
+    assert_eq!(ledgers.each_ref().map(|ledger| ledger.take_troubles().len()), [1, 1]);
+    other.reject(refusal());
+    assert_eq!(ledgers.each_ref().map(|ledger| ledger.take_troubles().len()), [0, 0]);
+    // What is worse is said, too.
+    waits.fail(refusal());
+    for ledger in &ledgers {
+        let troubles = ledger.take_troubles();
+        assert_eq!(troubles.len(), 1);
+        assert_eq!(troubles[0].1.outcome, Outcome::Failed);
+        assert_eq!(ledger.tally().failed, 1);
+    }
+}

@@ -167,6 +167,15 @@ impl Token {
         }
     }
 
+    /// [`resolve`](Token::resolve) for what was [announced](Token::announce) before.
+    pub(super) fn resolve_announced(mut self, outcome: Outcome, error: Error) {
+        match std::mem::take(&mut self.0) {
+            Inner::Void => {}
+            Inner::One(run, index) => run.resolve_announced(index, outcome, error),
+            Inner::Many(group) => group.resolve(outcome, Some(error)),
+        }
+    }
+
     /// Tells the lane about trouble at once, without resolving.
     pub(super) fn announce(&self, outcome: Outcome, error: &Error) {
         match &self.0 {

@@ -16,8 +16,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
-/// The entrance of a stream whose values come from the program. Clones share it; when the last one is dropped the stream ends.
+/// The entrance of a stream whose values come from the program. Clones share it; when the last one is dropped the stream ends. When the
+/// relay is stopped it takes nothing more.
 ///
 /// ```
 /// # use lorry_core::{Relay, Stream};
@@ -42,7 +44,29 @@ pub struct Input<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
     queue: Arc<Queue<Item<T>>>,
+    state: Arc<InputState>,
+}
+
+/// An input, as the relay sees it.
+pub(crate) struct InputState {
     counts: Arc<Mutex<Tally>>,
+    last_arrival: Mutex<Option<Instant>>,
+    close: Box<dyn Fn(Ending) + Send + Sync>,
+}
+
+impl InputState {
+    pub(crate) fn tally(&self) -> Tally {
+        *lock(&self.counts)
+    }
+
+    pub(crate) fn last_arrival(&self) -> Option<Instant> {
+        *lock(&self.last_arrival)
+    }
+
+    /// Takes nothing more.
+    pub(crate) fn close(&self, ending: Ending) {
+        (self.close)(ending);
+    }
 }
 
 /// A value that the graph has taken. Resolves when all that came of it is delivered; may be dropped if that is of no interest.
@@ -51,14 +75,19 @@ pub struct Taken(oneshot::Receiver<Result<()>>);
 impl<T: Send + 'static> Input<T> {
     pub(super) fn new() -> (Self, Stream<T>) {
         let queue = Arc::new(Queue::new(usize::MAX));
-        let counts = Arc::<Mutex<Tally>>::default();
-        let (root, tally) = (queue.clone(), counts.clone());
+        let closes = queue.clone();
+        let state = Arc::new(InputState {
+            counts: Arc::default(),
+            last_arrival: Mutex::default(),
+            close: Box::new(move |ending| closes.close(ending)),
+        });
+        let (root, seen) = (queue.clone(), state.clone());
         let node = Node::new(
             Info::new(Role::Source, "input", Holds::Nothing),
             Vec::new(),
-            Box::new(move |down, _, wiring| wiring.add_input(root, down, tally)),
+            Box::new(move |down, _, wiring| wiring.add_input(root, down, seen)),
         );
-        (Self(Arc::new(Shared { queue, counts })), Stream::from_node(node))
+        (Self(Arc::new(Shared { queue, state })), Stream::from_node(node))
     }
 
     /// Puts a value in and waits until the graph has **taken** it: this is the graph's back-pressure.
@@ -66,15 +95,21 @@ impl<T: Send + 'static> Input<T> {
     /// When a join below is full on this input, it waits for the other input. Whoever puts values into both ends of a `zip` from one
     /// task must not put more into one of them than it may hold.
     ///
+    /// When the future is dropped before it is ready, the value stays where it is and may yet be delivered.
+    ///
     /// # Errors
-    /// The relay has ended; the value was not taken.
+    /// The relay has ended or was stopped; the value was not taken.
     pub async fn send(&self, value: T) -> Result<Taken> {
         let (sender, receiver) = oneshot::channel();
-        let completion = Completion::Once { sender: Mutex::new(Some(sender)), counts: self.0.counts.clone() };
+        let counts = self.0.state.counts.clone();
+        let completion = Completion::Once { sender: Mutex::new(Some(sender)), counts: counts.clone() };
         let mut items = Vec::with_capacity(1);
         Run::new(1, completion).issue([value], &mut items);
-        lock(&self.0.counts).received += 1;
-        let ticket = self.0.queue.push_all(&mut items);
+        lock(&counts).received += 1;
+        *lock(&self.0.state.last_arrival) = Some(Instant::now());
+        let Some(ticket) = self.0.queue.push_all(&mut items) else {
+            return Err(ended());
+        };
         match poll_fn(|cx| self.0.queue.poll_finished(cx, ticket)).await {
             true => Ok(Taken(receiver)),
             false => Err(ended()),

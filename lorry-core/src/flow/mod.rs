@@ -27,6 +27,7 @@ pub use stream::{Branch, Stream};
 
 pub(crate) use describe::{Meeting, sorted};
 pub(crate) use downstream::{Downstream, Ending, Status, Turn, earliest};
+pub(crate) use input::InputState;
 pub(crate) use node::{AnyNode, Count, Info, Meter, Node, already_used};
 pub(crate) use regions::{Crossing, regions};
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! What a graph becomes when it is wired: roots for the pump, tasks for sources and sinks.
 
 use super::downstream::Downstream;
+use super::input::InputState;
 use super::item::Item;
-use crate::ack::Tally;
 use crate::relay::{Control, Feed, Queue, Root, Task};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// Collects what the nodes become.
 pub(crate) struct Wiring {
@@ -44,9 +44,9 @@ impl Wiring {
         &mut self,
         queue: Arc<Queue<Item<T>>>,
         graph: Box<dyn Downstream<T>>,
-        counts: Arc<Mutex<Tally>>,
+        state: Arc<InputState>,
     ) {
-        self.control.add_input(counts);
+        self.control.add_input(state);
         self.add_root(queue, graph);
     }
 }

@@ -80,7 +80,8 @@ impl Relay {
         self
     }
 
-    /// Stops when so many messages were delivered; never more than that many are undecided or delivered, so exactly so many.
+    /// Stops when so many messages were delivered; never more than that many are undecided or delivered, so exactly so many. What the
+    /// program puts in by an [`Input`](crate::flow::Input) is counted too, but never held back, so that there may be more of it.
     pub fn count(mut self, messages: u64) -> Self {
         self.settings.count = Some(messages);
         self

@@ -4,8 +4,8 @@ use super::position::Positions;
 use super::retry::Retry;
 use super::source::Guarantee;
 use super::state::{MemoryState, StateStore};
-use crate::Error;
 use crate::sync::lock;
+use crate::{Class, Error};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -178,6 +178,15 @@ impl Status {
     /// Whether the last that was heard of it is a failure.
     pub fn is_down(&self) -> bool {
         matches!(*lock(&self.0.state), State::Retrying(_) | State::Degraded(_))
+    }
+
+    /// The element failed and tries again after `delay`: [`retrying`](Status::retrying) or [`degraded`](Status::degraded), by the class of
+    /// the error.
+    pub fn failed(&self, error: &Error, delay: Duration) {
+        match error.class() {
+            Class::Transient | Class::Ambiguous => self.retrying(error, delay),
+            Class::Config | Class::Data => self.degraded(error, delay),
+        }
     }
 
     /// The element lost or did not reach its peer and tries again after `delay`.

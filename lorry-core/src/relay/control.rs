@@ -8,7 +8,7 @@ use super::retry::Retry;
 use super::source::Guarantee;
 use super::state::{MemoryState, StateStore};
 use crate::ack::{Bound, Ledger, Tally};
-use crate::flow::{Graph, Meeting};
+use crate::flow::{Ending, Graph, InputState, Meeting};
 use crate::sync::lock;
 use crate::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -91,7 +91,7 @@ pub(crate) struct Control {
     phase: watch::Sender<Phase>,
     pub(super) failure: Mutex<Option<Error>>,
     pub(super) sources: Mutex<Vec<Arc<SourceState>>>,
-    inputs: Mutex<Vec<Arc<Mutex<Tally>>>>,
+    inputs: Mutex<Vec<Arc<InputState>>>,
     loads: Mutex<Vec<Load>>,
     statuses: Mutex<Vec<Status>>,
     started: Instant,
@@ -144,8 +144,8 @@ impl Control {
         lock(&self.sources).push(state);
     }
 
-    pub(crate) fn add_input(&self, counts: Arc<Mutex<Tally>>) {
-        lock(&self.inputs).push(counts);
+    pub(crate) fn add_input(&self, input: Arc<InputState>) {
+        lock(&self.inputs).push(input);
     }
 
     pub(crate) fn add_load(&self, load: Load) {
@@ -182,11 +182,15 @@ impl Control {
     }
 
     fn enter(&self, phase: Phase) {
-        self.phase.send_if_modified(|now| {
+        let is_later = self.phase.send_if_modified(|now| {
             let later = phase > *now;
             *now = phase.max(*now);
             later
         });
+        if is_later {
+            let ending = if self.has_ended_counted() { Ending::CountedOut } else { Ending::EndOfStream };
+            lock(&self.inputs).iter().for_each(|input| input.close(ending));
+        }
     }
 
     pub(crate) fn stop(&self) {
@@ -298,6 +302,14 @@ impl Control {
         for source in &*lock(&self.sources) {
             source.ledger.signals.progress.notify_one();
         }
+        // Sources ask by themselves.
+        if self.settings.count.is_some_and(|count| self.has_inputs() && self.tally().delivered >= count) {
+            self.stop();
+        }
+    }
+
+    fn has_inputs(&self) -> bool {
+        !lock(&self.inputs).is_empty()
     }
 
     pub(crate) fn arrived(&self) {
@@ -307,7 +319,8 @@ impl Control {
     }
 
     pub(crate) fn last_arrival(&self) -> Instant {
-        *lock(&self.last_arrival)
+        let inputs = lock(&self.inputs).iter().filter_map(|input| input.last_arrival()).max();
+        inputs.into_iter().fold(*lock(&self.last_arrival), Instant::max)
     }
 
     pub(crate) fn retried(&self, items: usize) {
@@ -326,7 +339,7 @@ impl Control {
             tally += counts;
             exact &= is_exact && source.entering.load(Ordering::Acquire) == 0;
         }
-        lock(&self.inputs).iter().for_each(|input| tally += *lock(input));
+        lock(&self.inputs).iter().for_each(|input| tally += input.tally());
         (tally, exact)
     }
 
@@ -350,7 +363,7 @@ impl Control {
 
     /// Nobody outside can put anything in, and no sink has anything before it.
     pub(crate) fn is_idle(&self) -> bool {
-        lock(&self.inputs).is_empty() && lock(&self.loads).iter().all(|load| load() == 0)
+        !self.has_inputs() && lock(&self.loads).iter().all(|load| load() == 0)
     }
 
     pub(crate) fn live_sources(&self) -> Vec<Arc<SourceState>> {

@@ -104,6 +104,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
             flying: FuturesOrdered::new(),
             again: VecDeque::new(),
             again_at: None,
+            is_sending_again: false,
             ask_again: false,
             refused,
             fatal: false,
@@ -166,6 +167,8 @@ struct Driver<T> {
     /// What failed and is sent again, in order, before anything newer.
     again: VecDeque<(Batch<T>, Vec<Token>)>,
     again_at: Option<Instant>,
+    /// One that failed is under way again: nothing newer goes out before it has landed.
+    is_sending_again: bool,
     /// The sink's record is to be read again: nobody knows whether the last batch has landed.
     ask_again: bool,
     /// Messages that the sink has refused for good, for the accounts.
@@ -289,10 +292,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
     fn delay_after(&mut self, error: &Error) -> Result<Duration> {
         match self.backoff.failed(error) {
             Next::Wait(delay) => {
-                match error.class() {
-                    Class::Transient | Class::Ambiguous => self.context.status.retrying(error, delay),
-                    Class::Config | Class::Data => self.context.status.degraded(error, delay),
-                }
+                self.context.status.failed(error, delay);
                 Ok(delay)
             }
             Next::GiveUp => Err(error.clone()),
@@ -304,7 +304,8 @@ impl<T: Send + Sync + 'static> Driver<T> {
     }
 
     fn may_send(&self) -> bool {
-        self.again.is_empty() && self.again_at.is_none() && !self.fatal && self.flying.len() < self.limits().receipts
+        let holds_back = !self.again.is_empty() || self.again_at.is_some() || self.is_sending_again;
+        !holds_back && !self.fatal && self.flying.len() < self.limits().receipts
     }
 
     fn linger_ends(&self, limits: &Limits) -> Option<Instant> {
@@ -374,13 +375,17 @@ impl<T: Send + Sync + 'static> Driver<T> {
         }
     }
 
-    /// What is still to be sent of a batch: not what has landed by the sink's record, nor what its source gives again.
+    /// What is still to be sent of a batch: not what has landed by the sink's record, nor what its source gives again, nor what is behind
+    /// a message that ends the relay.
     fn without_what_is_over(&mut self, batch: Batch<T>, tokens: Vec<Token>) -> (Batch<T>, Vec<Token>) {
         let len = tokens.len();
         let (mut indices, mut kept) = (Vec::with_capacity(len), Vec::with_capacity(len));
+        let mut cut_short = false;
         for (index, token) in tokens.into_iter().enumerate() {
             if self.pending.has(&token) {
                 token.delivered();
+            } else if self.pending.is_barred(&token) {
+                cut_short = true;
             } else if self.keeps_positions || !self.pending.is_unwanted(&token) {
                 indices.push(index);
                 kept.push(token);
@@ -391,7 +396,11 @@ impl<T: Send + Sync + 'static> Driver<T> {
         }
         self.queue.done(len - kept.len());
         self.control.progressed();
-        (self.rest(&batch, indices), kept)
+        let rest = match cut_short && self.keeps_positions {
+            true => batch.select(indices).with_marks(self.pending.marks(&kept)),
+            false => self.rest(&batch, indices),
+        };
+        (rest, kept)
     }
 
     /// A part of a batch, sent again. What is not in it is decided, so the part completes what the marks say.
@@ -401,6 +410,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
     }
 
     async fn send(&mut self, batch: Batch<T>, tokens: Vec<Token>, again: bool) {
+        self.is_sending_again |= again;
         match self.sink.send(batch.clone()).await {
             Ok(receipt) => self.flying.push_back(flight(receipt, batch, tokens, again)),
             Err(error) => {
@@ -415,6 +425,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
     /// A receipt has resolved: resolves tokens, keeps what is to be sent again.
     fn land(&mut self, landed: Landed<T>) {
         let Landed { batch, tokens, outcome, again } = landed;
+        self.is_sending_again &= !again;
         let len = tokens.len();
         let failures = match outcome {
             Ok(()) => {
@@ -423,11 +434,11 @@ impl<T: Send + Sync + 'static> Driver<T> {
                 self.went_well(len);
                 return;
             }
-            Err(failures) => failures.into_vec(),
+            Err(failures) => failures.of_batch(len),
         };
         let mut failures = failures.into_iter().peekable();
         let mut first: Option<Error> = None;
-        let mut refused = false;
+        let (mut refused, mut ends) = (false, false);
         let (mut indices, mut kept) = (Vec::new(), Vec::new());
         for (index, token) in tokens.into_iter().enumerate() {
             match failures.next_if(|failure| failure.index == index) {
@@ -435,8 +446,8 @@ impl<T: Send + Sync + 'static> Driver<T> {
                 Some(failure) if failure.error.class() == Class::Data => {
                     refused = true;
                     self.refused.fetch_add(1, Ordering::AcqRel);
-                    // Under `stop` the relay ends here. Its source will say so; but nothing more may be sent meanwhile.
-                    self.fatal |= self.context.stop_on_refusal && token.is_of_a_lane();
+                    // Under `stop` the relay ends here. Its source will say so; nothing behind it is sent meanwhile.
+                    ends |= self.context.stop_on_refusal && token.is_of_a_lane();
                     token.reject(failure.error);
                 }
                 Some(failure) => {
@@ -448,18 +459,13 @@ impl<T: Send + Sync + 'static> Driver<T> {
             }
         }
         let Some(error) = first else {
-            if !self.fatal {
+            if !ends {
                 self.pending.on_record(batch.marks().iter().map(|(key, position)| (key, *position)));
             }
             return self.went_well(len);
         };
         self.queue.done(len - kept.len());
         self.control.progressed();
-        if self.fatal {
-            // Nothing is tried again: the relay ends. These stay undecided until it has.
-            self.again.push_back((batch, kept));
-            return;
-        }
         let rest = if indices.len() == batch.len() { batch } else { self.rest(&batch, indices) };
         if again {
             self.again.push_front((rest, kept));

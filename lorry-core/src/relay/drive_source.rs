@@ -62,6 +62,7 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
             context,
             control,
             surplus: None,
+            has_failed: false,
         };
         wiring.sources.push(Box::pin(driver.run()));
     };
@@ -78,6 +79,8 @@ struct Driver<T> {
     control: Arc<Control>,
     /// What came beyond what `count` admits (another source was quicker); not in the ledger yet.
     surplus: Option<Chunk<T>>,
+    /// The source did not open, or gave an error, and is opened again.
+    has_failed: bool,
 }
 
 impl<T: Send + 'static> Driver<T> {
@@ -213,7 +216,11 @@ impl<T: Send + 'static> Driver<T> {
         while let Err(error) = self.source.open(self.context.clone()).await {
             self.wait_after(error).await?;
         }
-        self.context.status.ready();
+        // One that keeps a connection of its own says itself when that is there.
+        match std::mem::take(&mut self.has_failed) {
+            true => self.context.status.up(),
+            false => self.context.status.ready(),
+        }
         Ok(())
     }
 
@@ -225,10 +232,8 @@ impl<T: Send + 'static> Driver<T> {
     async fn wait_after(&mut self, error: Error) -> Result<()> {
         match self.backoff.failed(&error) {
             Next::Wait(delay) => {
-                match error.class() {
-                    Class::Transient | Class::Ambiguous => self.context.status.retrying(&error, delay),
-                    Class::Config | Class::Data => self.context.status.degraded(&error, delay),
-                }
+                self.context.status.failed(&error, delay);
+                self.has_failed = true;
                 sleep(delay).await;
                 Ok(())
             }

@@ -92,6 +92,20 @@ impl<T> Pending<T> {
         self.unwanted.load(Ordering::Acquire) > 0 && (token.is_barred() || self.direct && token.is_superseded())
     }
 
+    /// Whether a message before it ends the relay.
+    pub(super) fn is_barred(&self, token: &Token) -> bool {
+        self.unwanted.load(Ordering::Acquire) > 0 && token.is_barred()
+    }
+
+    /// What becomes committable with these items, for a sink that keeps positions; what waits here comes behind them.
+    pub(super) fn marks(&self, tokens: &[Token]) -> Vec<(LaneKey, Position)> {
+        match &self.record {
+            None => Vec::new(),
+            Some(_) if self.direct => in_order(tokens, self.items.front().map(|item| &item.token)),
+            Some(record) => decided(tokens, record),
+        }
+    }
+
     /// Takes out what goes into the next batch; nothing if all of it was passed over.
     pub(super) fn cut(&mut self, limits: &Limits, weigh: impl Fn(&T) -> usize) -> Cut<T> {
         let room = limits.items.min(self.items.len());
@@ -131,12 +145,7 @@ impl<T> Pending<T> {
         if keeps_order {
             self.round(&mut cut);
         }
-        if let Some(record) = &self.record {
-            cut.marks = match self.direct {
-                true => in_order(&cut.tokens, self.items.front().map(|item| &item.token)),
-                false => decided(&cut.tokens, record),
-            };
-        }
+        cut.marks = self.marks(&cut.tokens);
         self.since = (!self.items.is_empty()).then(Instant::now);
         cut
     }

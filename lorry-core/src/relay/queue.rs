@@ -39,21 +39,22 @@ impl<T> Queue<T> {
         }))
     }
 
-    /// Appends all items, leaving `items` empty, whether or not there is room. Returns the number of the last one. When the reader is
-    /// gone the items are dropped.
-    pub(crate) fn push_all(&self, items: &mut Vec<T>) -> u64 {
+    /// Appends all items, leaving `items` empty, whether or not there is room. Returns the number of the last one. When nothing more is
+    /// taken, or was to come, the items are dropped.
+    pub(crate) fn push_all(&self, items: &mut Vec<T>) -> Option<u64> {
         let mut refused = Vec::new();
         let (ticket, waker) = {
             let mut state = lock(&self.0);
-            state.pushed += items.len() as u64;
-            if state.reader_gone {
+            let is_closed = state.reader_gone || state.ending.is_some();
+            state.pushed += if is_closed { 0 } else { items.len() as u64 };
+            if is_closed {
                 std::mem::swap(items, &mut refused);
             } else if state.items.is_empty() {
                 std::mem::swap(&mut state.items, items);
             } else {
                 state.items.append(items);
             }
-            (state.pushed, state.reader.take())
+            ((!is_closed).then_some(state.pushed), state.reader.take())
         };
         wake(waker);
         // Outside the lock: dropping items resolves tokens, which may wake others.

@@ -3,7 +3,7 @@
 use super::context::{Context, Identity};
 use super::position::{LaneKey, Position, Positions};
 use super::source::weigh;
-use crate::{Error, Message, Result};
+use crate::{Error, ErrorKind, Message, Result};
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use std::sync::Arc;
@@ -109,7 +109,8 @@ where
     /// `transient` is tried again with back-off, any other class ends the relay.
     async fn open(&mut self, context: Context) -> Result<()>;
 
-    /// Takes a batch and answers with a receipt. It may wait for room, not for the delivery.
+    /// Takes a batch and answers with a receipt. It may wait for room, not for the delivery; and not for a receipt that has to be polled:
+    /// while `send` is awaited, no receipt is.
     ///
     /// # Errors
     /// Nothing of the batch was taken; treated like a receipt that fails for every message.
@@ -320,6 +321,17 @@ impl Failures {
         failures.sort_by_key(|failure| failure.index);
         failures.dedup_by_key(|failure| failure.index);
         Self(failures)
+    }
+
+    /// The failures of a batch of `len` messages. A sink that names one that is not in it cannot be believed about the others.
+    pub(crate) fn of_batch(self, len: usize) -> Vec<Failure> {
+        match self.0.last() {
+            Some(last) if last.index >= len => {
+                let text = format!("it answered for message {} of a batch of {len}: {}", last.index, last.error);
+                Self::all(len, &Error::config(ErrorKind::Other, "send", text)).0
+            }
+            _ => self.0,
+        }
     }
 
     /// The failures, by ascending index.

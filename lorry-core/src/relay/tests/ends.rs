@@ -388,6 +388,24 @@ async fn count_is_exact_on_several_threads() {
     }
 }
 
+/// The last thing that a source hears of its messages is that they are delivered, on however many threads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_last_messages_are_settled_on_several_threads() {
+    for round in 0..300 {
+        let relays = (0..8).map(|_| {
+            let source = Numbers::to(600).promising(Guarantee::SurvivesRestart);
+            let read = source.log.clone();
+            let stream = Stream::from_source(source);
+            let sinks = [7, 11].map(|items| Keep::new().limits(Limits { items, receipts: 3, ..Limits::default() }));
+            let relay = Relay::new(sinks.map(|sink| stream.clone().to(sink)));
+            async move { (relay.spawn().wait().await.delivered, read.lock().unwrap().up_to()) }
+        });
+        for outcome in futures_util::future::join_all(relays).await {
+            assert_eq!(outcome, (600, Some(599)), "round {round}");
+        }
+    }
+}
+
 /// Nor a source that has just handed over all that its window allows for one of which nothing more will come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_full_window_is_no_standstill_on_several_threads() {

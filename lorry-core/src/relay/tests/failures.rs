@@ -5,6 +5,8 @@ use crate::relay::*;
 use crate::{Class, Error, ErrorKind, Stream};
 use std::time::Duration;
 
+const SECOND: Duration = Duration::from_secs(1);
+
 fn failures(indices: impl IntoIterator<Item = usize>, class: Class) -> Failures {
     Failures::some(indices.into_iter().map(|index| Failure { index, error: error(class) }).collect())
 }
@@ -372,4 +374,68 @@ async fn an_idle_sink_is_closed_when_its_source_fails() {
         assert_eq!(report.error.unwrap().class(), Class::Config);
         assert!(log.lock().unwrap().closed);
     }
+}
+
+/// Also while the failed one is under way for the second time.
+#[tokio::test(start_paused = true)]
+async fn nothing_newer_overtakes_a_batch_that_is_sent_again() {
+    let mut left = 1;
+    let limits = Limits { items: 10, receipts: 3, ..Limits::default() };
+    let sink = Keep::new().limits(limits).taking(SECOND).answering(move |batch| {
+        left -= 1;
+        if left >= 0 { Err(Failures::all(batch.len(), &error(Class::Transient))) } else { Ok(()) }
+    });
+    let kept = sink.log.clone();
+    let report = Relay::new([Stream::from_source(Numbers::to(100)).to(sink)]).run().await.unwrap();
+    assert_eq!((report.delivered, report.retried), (100, 10));
+    let batches = &kept.lock().unwrap().batches;
+    let again = batches.iter().rposition(|(_, batch)| batch[0] == 0).unwrap();
+    assert_eq!(again, 3, "three were out when the first failed");
+    assert!(batches[again + 1].0 >= batches[again].0 + SECOND, "{batches:?}");
+}
+
+/// What a sink refuses ends the relay, but not what other sources have before it.
+#[tokio::test(start_paused = true)]
+async fn a_refused_message_does_not_hurt_those_of_other_sources() {
+    for receipts in [1, 3] {
+        let limits = Limits { items: 10, receipts, ..Limits::default() };
+        let sink = Keep::new()
+            .limits(limits)
+            .taking(SECOND)
+            .answering(|batch| Err(failures((0..batch.len()).filter(|index| batch[*index] == 1_003), Class::Data)));
+        let kept = sink.log.clone();
+        let (one, other) = (Numbers::to(100), Numbers::to(20).then_waits());
+        let read = one.log.clone();
+        let both = Stream::from_source(one).union(Stream::from_source(other).map(|n| n + 1_000));
+        let report = Relay::new([both.to(sink)]).spawn().wait().await;
+        assert!(report.error.unwrap().to_string().contains("#3"));
+        let values = kept.lock().unwrap().values();
+        assert_eq!(values.iter().filter(|n| **n < 1_000).count(), 100);
+        assert_eq!(read.lock().unwrap().up_to(), Some(99));
+        // Behind it nothing is sent that was not under way.
+        assert_eq!(report.failed, 1);
+        assert!(report.received == report.delivered + report.failed + report.held);
+        assert!(report.delivered >= 103 && values.iter().all(|n| *n < 1_000 + 10 * (receipts as u64 + 1)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_answers_for_what_it_never_got_is_not_believed() {
+    let sink = Keep::new().answering(|batch| Err(failures([1, batch.len()], Class::Transient)));
+    let report = Relay::new([Stream::from_source(Numbers::to(3)).to(sink)]).spawn().wait().await;
+    assert_eq!((report.delivered, report.failed), (0, 3));
+    assert!(report.error.unwrap().to_string().contains("message 3 of a batch of 3"));
+}
+
+/// A source that has no connection of its own to speak of.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_was_opened_again_is_up() {
+    let mut source = Numbers::to(10).then_waits();
+    source.trips = [(5, error(Class::Transient))].into();
+    let running = Relay::new([Stream::from_source(source).to(Keep::new())]).spawn();
+    tokio::time::sleep(60 * SECOND).await;
+    let snapshot = running.monitor().snapshot();
+    assert_eq!((snapshot.counts.delivered, snapshot.counts.reconnects), (10, 0));
+    let states: Vec<_> = snapshot.elements.iter().map(|(_, state)| state.to_string()).collect();
+    assert_eq!(states, ["up", "up"]);
 }

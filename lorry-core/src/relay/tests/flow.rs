@@ -312,3 +312,11 @@ async fn a_batch_gives_out_what_it_has_when_its_time_is_up() {
     running.wait().await;
     assert_eq!(kept.lock().unwrap().values(), [vec![1], vec![2, 3, 4]]);
 }
+
+/// Of a chunk, what is decided does not count.
+#[tokio::test(start_paused = true)]
+async fn bytes_of_messages_that_are_decided_are_free() {
+    // At most 99 are held, and what the sink has.
+    let relay = Relay::new([Stream::from_source(Numbers::to(1_000)).batch(100).to(Keep::new())]).bound(1_000, 150 * 8);
+    assert_eq!(relay.run().await.unwrap().delivered, 1_000);
+}

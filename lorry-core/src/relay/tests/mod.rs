@@ -4,6 +4,7 @@
 mod ends;
 mod failures;
 mod flow;
+mod inputs;
 mod lost;
 mod operators;
 mod positions;
