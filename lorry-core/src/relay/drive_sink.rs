@@ -2,141 +2,29 @@
 
 use super::context::Context;
 use super::control::{Control, Phase};
-use super::outlet::Outlet;
 use super::pending::Pending;
 use super::queue::Queue;
+use super::resend::Resend;
 use super::retry::{Backoff, Next};
-use super::sink::{Batch, Failures, Limits, Receipt, Sink, SinkInfo};
+use super::sink::{Batch, Failure, Failures, Limits, Receipt, Sink};
 use crate::ack::Token;
-use crate::flow::{AnyNode, BatchingOverride, Count, Holds, Info, Item, Node, SinkEnd, Wiring};
-use crate::registry::Role;
-use crate::sync::lock;
+use crate::flow::{BatchingOverride, Item};
 use crate::{Class, Error, Result};
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesOrdered, StreamExt};
-use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// The end of a branch.
-pub(crate) struct SinkNode<T> {
-    info: Info,
-    upstream: [Arc<dyn AnyNode>; 1],
-    up: Arc<Node<T>>,
-    branch: usize,
-    sink: Mutex<Option<Box<dyn Sink<T>>>>,
-    batching: Mutex<BatchingOverride>,
-    spent: AtomicBool,
-}
-
-impl<T: Send + Sync + 'static> SinkNode<T> {
-    pub(crate) fn new(up: Arc<Node<T>>, branch: usize, sink: Box<dyn Sink<T>>) -> Arc<Self> {
-        let SinkInfo { kind, keeps_positions, .. } = sink.info(&Default::default());
-        let limits = over(BatchingOverride::default(), sink.limits(), keeps_positions);
-        let room = limits.items.saturating_mul(limits.receipts + 1);
-        Arc::new(Self {
-            info: Info::new(Role::Sink, kind, Holds::ForATime(room)),
-            upstream: [up.clone()],
-            up,
-            branch,
-            sink: Mutex::new(Some(sink)),
-            batching: Mutex::default(),
-            spent: AtomicBool::new(false),
-        })
-    }
-}
-
-impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
-    fn info(&self) -> &Info {
-        &self.info
-    }
-
-    fn upstream(&self) -> &[Arc<dyn AnyNode>] {
-        &self.upstream
-    }
-
-    fn sink_info(&self, identity: &super::Identity) -> Option<SinkInfo> {
-        lock(&self.sink).as_ref().map(|sink| sink.info(identity))
-    }
-
-    fn is_spent(&self) -> bool {
-        self.spent.load(Ordering::Acquire)
-    }
-
-    fn wire(&self, name: &Arc<str>, wiring: &mut Wiring) -> Result<()> {
-        let Some(sink) = lock(&self.sink).take() else { return Err(crate::flow::already_used(name)) };
-        self.spent.store(true, Ordering::Release);
-        let control = wiring.control.clone();
-        let batching = *lock(&self.batching);
-        let keeps_positions = sink.info(&control.settings.identity).keeps_positions;
-        let limits = over(batching, sink.limits(), keeps_positions);
-        let most = batching.queue.unwrap_or_else(|| limits.items.saturating_mul(limits.receipts + 1));
-        let queue = Arc::new(Queue::new(most));
-        let load = queue.clone();
-        control.add_load(Box::new(move || load.held()));
-        let counted = queue.clone();
-        let refused = Arc::<AtomicU64>::default();
-        let refusals = refused.clone();
-        self.info.meter.read_from(move || {
-            let (taken, gone) = counted.counts();
-            let dropped = refusals.load(Ordering::Acquire);
-            Count { taken, given: gone.saturating_sub(dropped), dropped }
-        });
-        self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));
-        match keeps_positions {
-            true => control.expect_positions(),
-            false => control.keeps_no_positions(name),
-        }
-        let context = control.context(name);
-        let backoff = Backoff::new(context.retry);
-        let driver = Driver {
-            sink,
-            batching,
-            keeps_positions,
-            queue,
-            backoff,
-            context,
-            pending: Pending::new(is_direct(&*self.up), keeps_positions, control.unwanted.clone()),
-            control,
-            flying: FuturesOrdered::new(),
-            again: VecDeque::new(),
-            again_at: None,
-            is_sending_again: false,
-            ask_again: false,
-            refused,
-            fatal: false,
-        };
-        wiring.sinks.push(Box::pin(driver.run()));
-        Ok(())
-    }
-}
-
-impl<T: Send + Sync + 'static> SinkEnd for SinkNode<T> {
-    fn set_batching(&self, change: &mut dyn FnMut(&mut BatchingOverride)) {
-        change(&mut lock(&self.batching));
-    }
-
-    fn as_any_node(self: Arc<Self>) -> Arc<dyn AnyNode> {
-        self
-    }
-}
-
-/// Whether every operator from the source down to here treats each item by itself.
-fn is_direct(node: &dyn AnyNode) -> bool {
-    let mut at = node;
-    loop {
-        match at.upstream() {
-            [] => return true,
-            [above] if !at.info().remembers => at = &**above,
-            _ => return false,
-        }
-    }
-}
-
-fn over(batching: BatchingOverride, own: Limits, keeps_positions: bool) -> Limits {
+/// How batches for this sink are cut: by its own limits, and what the graph says instead.
+pub(super) fn limits<T: Send + 'static>(
+    batching: BatchingOverride,
+    sink: &dyn Sink<T>,
+    keeps_positions: bool,
+) -> Limits {
+    let own = sink.limits();
     Limits {
         items: batching.items.unwrap_or(own.items).max(1),
         bytes: batching.bytes.unwrap_or(own.bytes),
@@ -145,8 +33,11 @@ fn over(batching: BatchingOverride, own: Limits, keeps_positions: bool) -> Limit
     }
 }
 
+/// Receipts that are out, in the order of their batches.
+pub(super) type Flights<T> = FuturesOrdered<BoxFuture<'static, Landed<T>>>;
+
 /// A batch under way, and what came of it.
-struct Landed<T> {
+pub(super) struct Landed<T> {
     batch: Batch<T>,
     tokens: Vec<Token>,
     outcome: Result<(), Failures>,
@@ -154,27 +45,22 @@ struct Landed<T> {
     again: bool,
 }
 
-struct Driver<T> {
-    sink: Box<dyn Sink<T>>,
-    batching: BatchingOverride,
-    keeps_positions: bool,
-    queue: Arc<Queue<Item<T>>>,
-    context: Context,
-    backoff: Backoff,
-    control: Arc<Control>,
-    pending: Pending<T>,
-    flying: FuturesOrdered<BoxFuture<'static, Landed<T>>>,
-    /// What failed and is sent again, in order, before anything newer.
-    again: VecDeque<(Batch<T>, Vec<Token>)>,
-    again_at: Option<Instant>,
-    /// One that failed is under way again: nothing newer goes out before it has landed.
-    is_sending_again: bool,
-    /// The sink's record is to be read again: nobody knows whether the last batch has landed.
-    ask_again: bool,
+/// Everything that a sink's task has.
+pub(super) struct Driver<T> {
+    pub(super) sink: Box<dyn Sink<T>>,
+    pub(super) batching: BatchingOverride,
+    pub(super) keeps_positions: bool,
+    pub(super) queue: Arc<Queue<Item<T>>>,
+    pub(super) context: Context,
+    pub(super) backoff: Backoff,
+    pub(super) control: Arc<Control>,
+    pub(super) pending: Pending<T>,
+    pub(super) flying: Flights<T>,
+    pub(super) resend: Resend<T>,
     /// Messages that the sink has refused for good, for the accounts.
-    refused: Arc<AtomicU64>,
+    pub(super) refused: Arc<AtomicU64>,
     /// An error that ends the relay has been reported.
-    fatal: bool,
+    pub(super) fatal: bool,
 }
 
 impl<T> Drop for Driver<T> {
@@ -182,6 +68,18 @@ impl<T> Drop for Driver<T> {
     fn drop(&mut self) {
         self.queue.close_reader();
     }
+}
+
+/// What a sink has said to a batch.
+struct Answer {
+    /// What is to be sent again: indices in the batch.
+    rest: Vec<(usize, Token)>,
+    /// Some of it can never be delivered.
+    refused: bool,
+    /// And that ends the relay.
+    ends: bool,
+    /// Why the rest failed; the first reason.
+    error: Option<Error>,
 }
 
 /// What the driver waits for.
@@ -194,7 +92,7 @@ enum Wake<T> {
 }
 
 impl<T: Send + Sync + 'static> Driver<T> {
-    async fn run(mut self) -> Result<()> {
+    pub(super) async fn run(mut self) -> Result<()> {
         let outcome = self.work().await;
         if let Err(error) = &outcome {
             // Before its messages are dropped: this is why, and not that nobody decided about them.
@@ -203,7 +101,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
         // Nothing is delivered any more: what waits is dropped undecided.
         self.queue.close_reader();
         self.pending.clear();
-        self.again.clear();
+        self.resend.clear();
         self.control.progressed();
         self.context.status.ended();
         outcome
@@ -238,12 +136,12 @@ impl<T: Send + Sync + 'static> Driver<T> {
             while self.may_send() && self.batch_is_due(ended) {
                 self.send_next().await;
             }
-            if ended && self.pending.is_empty() && self.again.is_empty() && self.flying.is_empty() {
+            if ended && self.pending.is_empty() && self.resend.is_empty() && self.flying.is_empty() {
                 break;
             }
             let limits = self.limits();
             let wants_more = !ended && self.pending.len() < limits.items;
-            let timer = self.again_at.filter(|_| self.flying.is_empty()).or_else(|| self.linger_ends(&limits));
+            let timer = self.resend.at().filter(|_| self.flying.is_empty()).or_else(|| self.linger_ends(&limits));
             let wake = tokio::select! {
                 biased;
                 Some(landed) = self.flying.next(), if !self.flying.is_empty() => Wake::Landed(landed),
@@ -300,12 +198,11 @@ impl<T: Send + Sync + 'static> Driver<T> {
     }
 
     fn limits(&self) -> Limits {
-        over(self.batching, self.sink.limits(), self.keeps_positions)
+        limits(self.batching, &*self.sink, self.keeps_positions)
     }
 
     fn may_send(&self) -> bool {
-        let holds_back = !self.again.is_empty() || self.again_at.is_some() || self.is_sending_again;
-        !holds_back && !self.fatal && self.flying.len() < self.limits().receipts
+        !self.resend.holds_back() && !self.fatal && self.flying.len() < self.limits().receipts
     }
 
     fn linger_ends(&self, limits: &Limits) -> Option<Instant> {
@@ -352,11 +249,10 @@ impl<T: Send + Sync + 'static> Driver<T> {
 
     /// Sends what failed, one batch at a time, once the delay is over and everything else has landed.
     async fn send_again(&mut self) {
-        if !self.flying.is_empty() || self.again_at.is_some_and(|at| at > Instant::now()) {
+        if !self.flying.is_empty() || !self.resend.is_due() {
             return;
         }
-        self.again_at = None;
-        if self.ask_again {
+        if self.resend.ask_record {
             match self.sink.positions().await {
                 Ok(positions) => self.pending.on_record(positions.iter()),
                 Err(error) => {
@@ -364,9 +260,9 @@ impl<T: Send + Sync + 'static> Driver<T> {
                     return;
                 }
             }
-            self.ask_again = false;
+            self.resend.ask_record = false;
         }
-        while let Some((batch, tokens)) = self.again.pop_front() {
+        while let Some((batch, tokens)) = self.resend.next() {
             let (batch, tokens) = self.without_what_is_over(batch, tokens);
             if !tokens.is_empty() {
                 self.control.retried(tokens.len());
@@ -410,7 +306,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
     }
 
     async fn send(&mut self, batch: Batch<T>, tokens: Vec<Token>, again: bool) {
-        self.is_sending_again |= again;
+        self.resend.sent(again);
         match self.sink.send(batch.clone()).await {
             Ok(receipt) => self.flying.push_back(flight(receipt, batch, tokens, again)),
             Err(error) => {
@@ -425,70 +321,60 @@ impl<T: Send + Sync + 'static> Driver<T> {
     /// A receipt has resolved: resolves tokens, keeps what is to be sent again.
     fn land(&mut self, landed: Landed<T>) {
         let Landed { batch, tokens, outcome, again } = landed;
-        self.is_sending_again &= !again;
+        self.resend.landed(again);
         let len = tokens.len();
-        let failures = match outcome {
-            Ok(()) => {
-                tokens.into_iter().for_each(Token::delivered);
-                self.pending.on_record(batch.marks().iter().map(|(key, position)| (key, *position)));
-                self.went_well(len);
-                return;
-            }
-            Err(failures) => failures.of_batch(len),
-        };
-        let mut failures = failures.into_iter().peekable();
-        let mut first: Option<Error> = None;
-        let (mut refused, mut ends) = (false, false);
-        let (mut indices, mut kept) = (Vec::new(), Vec::new());
-        for (index, token) in tokens.into_iter().enumerate() {
-            match failures.next_if(|failure| failure.index == index) {
-                None => token.delivered(),
-                Some(failure) if failure.error.class() == Class::Data => {
-                    refused = true;
-                    self.refused.fetch_add(1, Ordering::AcqRel);
-                    // Under `stop` the relay ends here. Its source will say so; nothing behind it is sent meanwhile.
-                    ends |= self.context.stop_on_refusal && token.is_of_a_lane();
-                    token.reject(failure.error);
-                }
-                Some(failure) => {
-                    self.ask_again |= self.keeps_positions && failure.error.class() == Class::Ambiguous;
-                    first.get_or_insert(failure.error);
-                    indices.push(index);
-                    kept.push(token);
-                }
-            }
-        }
-        let Some(error) = first else {
+        let failures = outcome.err().map(|failures| failures.of_batch(len)).unwrap_or_default();
+        let Answer { rest, refused, ends, error } = self.resolve(tokens, failures);
+        let Some(error) = error else {
             if !ends {
                 self.pending.on_record(batch.marks().iter().map(|(key, position)| (key, *position)));
             }
             return self.went_well(len);
         };
-        self.queue.done(len - kept.len());
+        let (indices, tokens): (Vec<_>, Vec<_>) = rest.into_iter().unzip();
+        self.queue.done(len - tokens.len());
         self.control.progressed();
-        let rest = if indices.len() == batch.len() { batch } else { self.rest(&batch, indices) };
-        if again {
-            self.again.push_front((rest, kept));
-        } else {
-            self.again.push_back((rest, kept));
-        }
         // What was left out because of a message that is now decided is tried at once: nothing is wrong with it or with the peer.
-        if refused || self.waits_after(&error) {
-            return;
+        if !refused && !self.waits_after(&error) {
+            return tokens.into_iter().for_each(|token| token.fail(error.clone()));
         }
-        let given_up = if again { self.again.pop_front() } else { self.again.pop_back() };
-        for token in given_up.into_iter().flat_map(|(_, tokens)| tokens) {
-            token.fail(error.clone());
+        let batch = if indices.len() == batch.len() { batch } else { self.rest(&batch, indices) };
+        self.resend.add(batch, tokens, again);
+    }
+
+    /// Resolves the tokens of what is decided, by the failures of its batch.
+    fn resolve(&mut self, tokens: Vec<Token>, failures: Vec<Failure>) -> Answer {
+        let mut answer = Answer { rest: Vec::new(), refused: false, ends: false, error: None };
+        if failures.is_empty() {
+            tokens.into_iter().for_each(Token::delivered);
+            return answer;
         }
+        let mut failures = failures.into_iter().peekable();
+        for (index, token) in tokens.into_iter().enumerate() {
+            match failures.next_if(|failure| failure.index == index) {
+                None => token.delivered(),
+                Some(failure) if failure.error.class() == Class::Data => {
+                    answer.refused = true;
+                    self.refused.fetch_add(1, Ordering::AcqRel);
+                    // Under `stop` the relay ends here. Its source will say so; nothing behind it is sent meanwhile.
+                    answer.ends |= self.context.stop_on_refusal && token.is_of_a_lane();
+                    token.reject(failure.error);
+                }
+                Some(failure) => {
+                    self.resend.ask_record |= self.keeps_positions && failure.error.class() == Class::Ambiguous;
+                    answer.error.get_or_insert(failure.error);
+                    answer.rest.push((index, token));
+                }
+            }
+        }
+        answer
     }
 
     /// Nothing is sent for a while after this error; false: never again.
     fn waits_after(&mut self, error: &Error) -> bool {
         match self.delay_after(error) {
             Ok(delay) => {
-                // The delay counts from the last failure, and a second receipt's failure does not shorten it.
-                let at = Instant::now() + delay;
-                self.again_at = Some(self.again_at.map_or(at, |before| before.max(at)));
+                self.resend.not_before(Instant::now() + delay);
                 true
             }
             Err(error) => {

@@ -13,9 +13,11 @@ mod position;
 mod pump;
 mod queue;
 mod report;
+mod resend;
 mod retry;
 mod running;
 mod sink;
+mod sink_node;
 mod source;
 mod standstill;
 mod state;
@@ -32,12 +34,12 @@ pub use source::{At, Chunk, Event, Guarantee, Settled, Settlement, Source, Sourc
 pub use state::{DirState, MemoryState, StateStore};
 
 pub(crate) use control::{Control, Settings};
-pub(crate) use drive_sink::SinkNode;
 pub(crate) use drive_source::source_node;
 pub(crate) use outlet::Outlet;
 pub(crate) use pump::{Feed, Root};
 pub(crate) use queue::Queue;
 pub(crate) use running::Task;
+pub(crate) use sink_node::SinkNode;
 
 #[cfg(test)]
 mod tests;
