@@ -34,6 +34,3 @@ pub(crate) use regions::{Crossing, regions};
 pub(crate) use stage::Stage;
 pub(crate) use stream::{BatchingOverride, SinkEnd};
 pub(crate) use wiring::Wiring;
-
-#[cfg(test)]
-mod tests;

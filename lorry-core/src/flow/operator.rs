@@ -134,6 +134,7 @@ pub trait Operator<I, O = I>: Send {
 
 /// What an operator may hold back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Holds {
     /// Every item leaves, or is resolved, in the call that brought it.
     Nothing,

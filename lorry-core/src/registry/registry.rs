@@ -8,6 +8,7 @@ use crate::flow::Operator;
 use crate::relay::{Sink, Source};
 use crate::{Error, Message, Relay, Result, Stream, did_you_mean};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// What can be built: elements by name (`mqttsrc`) and by URI scheme (`mqtt`). A connector crate has a
@@ -19,7 +20,6 @@ pub struct Registry {
 }
 
 /// An element as made by the registry: nothing of it is open yet.
-#[allow(missing_debug_implementations)]
 pub enum Element {
     /// A source.
     Source(Box<dyn Source>),
@@ -27,6 +27,16 @@ pub enum Element {
     Operator(Box<dyn Operator<Message>>),
     /// A sink.
     Sink(Box<dyn Sink>),
+}
+
+impl fmt::Debug for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source(_) => "Source",
+            Self::Operator(_) => "Operator",
+            Self::Sink(_) => "Sink",
+        })
+    }
 }
 
 impl Registry {

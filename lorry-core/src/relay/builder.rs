@@ -9,7 +9,6 @@ use super::running::{Running, Task};
 use super::source::{Guarantee, Settlement};
 use super::state::StateStore;
 use crate::flow::{AnyNode, Branch, Graph, Holds, Wiring, regions, sorted};
-use crate::registry::Role;
 use crate::{Error, Result};
 use std::fmt;
 use std::sync::Arc;
@@ -217,7 +216,7 @@ impl Relay {
     /// Starts it on the current tokio runtime. What [`check`](Relay::check) would refuse ends it at once; the reason is in the report.
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// Outside a tokio runtime, or in one without time (`enable_time`).
     pub fn spawn(self) -> Running {
         let checked = self.check();
         let nodes = sorted(&self.ends);
@@ -256,18 +255,7 @@ impl Relay {
     /// # Errors
     /// What ended it: see [`Report::error`].
     pub async fn run(self) -> Result<Report> {
-        let mut report = self.spawn().wait().await;
-        match report.error.take() {
-            Some(error) => Err(error),
-            None => Ok(report),
-        }
-    }
-
-    /// Its sources and sinks by role, for messages to people.
-    pub fn ends(&self) -> Vec<(Role, String)> {
-        let graph = self.describe();
-        let ends = graph.nodes().iter().filter(|node| node.role != Role::Operator);
-        ends.map(|node| (node.role, node.detail.clone().unwrap_or_else(|| node.name.to_string()))).collect()
+        self.spawn().wait().await.into_result()
     }
 }
 

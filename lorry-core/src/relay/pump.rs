@@ -164,7 +164,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
     Ok(())
 }
 
-/// A timer that exists once it is needed: a relay without timed operators runs on a runtime without time.
+/// A timer that exists once it is needed: most relays have no timed operators.
 #[derive(Default)]
 struct Timer(Option<Pin<Box<Sleep>>>);
 

@@ -1,8 +1,8 @@
 //! What a relay did.
 
 use super::context::State;
-use crate::Error;
 use crate::ack::Tally;
+use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +49,17 @@ pub struct Snapshot {
 }
 
 impl Report {
+    /// The report, or what ended the relay. The counts of one that was ended are lost with it.
+    ///
+    /// # Errors
+    /// [`Report::error`].
+    pub fn into_result(mut self) -> Result<Self> {
+        match self.error.take() {
+            Some(error) => Err(error),
+            None => Ok(self),
+        }
+    }
+
     pub(crate) fn of(tally: Tally, retried: u64, reconnects: u64, elapsed: Duration, error: Option<Error>) -> Self {
         let held = tally.held();
         // Named one by one, so that none is forgotten.

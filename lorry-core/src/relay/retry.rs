@@ -90,11 +90,6 @@ impl Backoff {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Whether there was any success so far.
-    pub fn has_succeeded(&self) -> bool {
-        self.succeeded
-    }
-
     /// Notes a failure and says what to do. Data errors are not for this schedule: they are treated like config errors. A config
     /// error of kind [`Closed`](ErrorKind::Closed) is final, whatever went before.
     pub fn failed(&mut self, error: &Error) -> Next {

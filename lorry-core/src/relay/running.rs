@@ -52,17 +52,14 @@ impl Running {
         self.control.report()
     }
 
-    /// Stops gracefully: reads nothing new, delivers and settles what was read, closes.
+    /// Stops gracefully: reads nothing new, delivers and settles what was read, closes. For the counts of a relay that does not end well,
+    /// too: [`stopper`](Running::stopper), then [`wait`](Running::wait).
     ///
     /// # Errors
     /// What ended the relay, or that something was left undelivered after the drain time-out.
     pub async fn stop(self) -> Result<Report> {
         self.control.stop();
-        let mut report = self.wait().await;
-        match report.error.take() {
-            Some(error) => Err(error),
-            None => Ok(report),
-        }
+        self.wait().await.into_result()
     }
 
     /// Stops it from elsewhere: a signal handler, another task.

@@ -233,6 +233,7 @@ pub enum Settlement {
 
 /// What a source promises about messages that were not settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Guarantee {
     /// They are gone (UDP, stdin, QoS 0).
     BestEffort,
@@ -281,6 +282,7 @@ pub enum Event<T = Message> {
 
 /// Messages of one lane, with their positions.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Chunk<T = Message> {
     /// Which lane.
     pub lane: LaneId,
@@ -294,7 +296,7 @@ pub struct Chunk<T = Message> {
 }
 
 /// The positions of a chunk's messages.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub enum At {
     /// The first message has this position, each next one the next number.
     From(Position),
