@@ -5,19 +5,18 @@ use super::report::{Report, Snapshot};
 use crate::flow::Graph;
 use crate::{Error, ErrorKind, Result};
 use futures_util::future::BoxFuture;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::{AbortHandle, Id, JoinError, JoinHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 /// A source's or sink's task, not spawned yet.
 pub(crate) type Task = BoxFuture<'static, Result<()>>;
 
 /// After the drain time-out: how long sources have to settle what was decided.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const SETTLE_GRACE: Duration = Duration::from_secs(2);
 /// After a failure: how long receipts that are out may take.
-const AFTERMATH: Duration = Duration::from_secs(10);
+const FAILURE_GRACE: Duration = Duration::from_secs(10);
 
 /// A relay that runs on the caller's runtime. **Dropping it aborts**: nothing more is settled, and what was not settled stays with its
 /// source. [`stop`](Running::stop) drains.
@@ -135,44 +134,55 @@ enum Kind {
 #[derive(Default)]
 struct Tasks {
     set: JoinSet<Result<()>>,
-    handles: HashMap<Id, (Kind, AbortHandle)>,
+    handles: Vec<(Kind, AbortHandle)>,
 }
 
 impl Tasks {
     fn spawn(&mut self, task: Task, kind: Kind) {
-        let handle = self.set.spawn(task);
-        self.handles.insert(handle.id(), (kind, handle));
+        self.handles.push((kind, self.set.spawn(task)));
     }
 
     fn abort(&self, kind: Kind) {
-        self.handles.values().filter(|(own, _)| *own == kind).for_each(|(_, handle)| handle.abort());
+        self.handles.iter().filter(|(own, _)| *own == kind).for_each(|(_, handle)| handle.abort());
+    }
+}
+
+/// How far the end of a relay has come, and until when that may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nobody has asked it to end.
+    Running,
+    /// What was read is delivered.
+    Draining(Instant),
+    /// Sinks did not finish and were ended; sources settle what was decided.
+    Settling(Instant),
+    /// Everything was ended.
+    Aborted,
+}
+
+impl Stage {
+    /// The stage of a relay in this phase. A failure leaves a drain that is under way no more time than it had.
+    fn of(self, phase: Phase, drain: Duration, now: Instant) -> Self {
+        match (self, phase) {
+            (Self::Running, Phase::Stopping) => Self::Draining(now + drain),
+            (Self::Running, Phase::Failed) => Self::Draining(now + drain.min(FAILURE_GRACE)),
+            (Self::Draining(until), Phase::Failed) => Self::Draining(until.min(now + FAILURE_GRACE)),
+            (stage, _) => stage,
+        }
     }
 }
 
 /// Waits for all tasks; makes one's failure the relay's; enforces the time limits of a drain.
 async fn supervise(mut tasks: Tasks, control: Arc<Control>) {
     let mut phase = control.watch_phase();
-    let mut deadline: Option<Instant> = None;
-    let mut forced = false;
+    let mut stage = Stage::Running;
     loop {
-        if deadline.is_none() || control.phase() == Phase::Failed {
-            let limit = match control.phase() {
-                Phase::Running => None,
-                Phase::Stopping => Some(control.settings.drain_timeout),
-                Phase::Failed => Some(control.settings.drain_timeout.min(AFTERMATH)),
-            };
-            let at = limit.map(|limit| Instant::now() + limit);
-            deadline = if forced {
-                deadline
-            } else {
-                match (deadline, at) {
-                    (Some(a), Some(b)) => Some(a.min(b)),
-                    (one, other) => one.or(other),
-                }
-            };
-        }
-        let idle = idle_at(&control);
-        let wake = deadline.or(idle);
+        stage = stage.of(control.phase(), control.settings.drain_timeout, Instant::now());
+        let wake = match stage {
+            Stage::Running => idle_at(&control),
+            Stage::Draining(until) | Stage::Settling(until) => Some(until),
+            Stage::Aborted => None,
+        };
         tokio::select! {
             ended = tasks.set.join_next() => match ended {
                 None => break,
@@ -181,16 +191,18 @@ async fn supervise(mut tasks: Tasks, control: Arc<Control>) {
                 Some(Err(error)) if error.is_cancelled() => {}
                 Some(Err(error)) => control.fail(lost(&error)),
             },
-            _ = phase.changed(), if deadline.is_none() => {}
-            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => match deadline {
-                None => if idle_at(&control).is_some_and(|at| at <= Instant::now()) { control.stop() },
-                Some(_) if forced => { tasks.set.abort_all(); deadline = None; }
-                Some(_) => {
-                    // Sinks did not finish. What they have is dropped undecided; sources settle what was decided.
-                    forced = true;
+            _ = phase.changed() => {}
+            () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => match stage {
+                Stage::Running => if idle_at(&control).is_some_and(|at| at <= Instant::now()) { control.stop() },
+                Stage::Draining(_) => {
+                    // What sinks have is dropped undecided.
                     control.undelivered();
                     tasks.abort(Kind::Inner);
-                    deadline = Some(Instant::now() + LAST_WORDS);
+                    stage = Stage::Settling(Instant::now() + SETTLE_GRACE);
+                }
+                Stage::Settling(_) | Stage::Aborted => {
+                    tasks.set.abort_all();
+                    stage = Stage::Aborted;
                 }
             },
         }
@@ -207,4 +219,23 @@ fn idle_at(control: &Control) -> Option<Instant> {
 
 fn lost(error: &JoinError) -> Error {
     Error::config(ErrorKind::Panic, "", format!("the relay ended: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_shortens_a_drain_and_never_lengthens_it() {
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        let draining = Stage::Running.of(Phase::Stopping, 30 * second, now);
+        assert_eq!(draining, Stage::Draining(now + 30 * second));
+        assert_eq!(draining.of(Phase::Stopping, 30 * second, now + second), draining);
+        let late = now + 25 * second;
+        assert_eq!(draining.of(Phase::Failed, 30 * second, now + second), Stage::Draining(now + 11 * second));
+        assert_eq!(draining.of(Phase::Failed, 30 * second, late), draining);
+        assert_eq!(Stage::Running.of(Phase::Failed, 3 * second, now), Stage::Draining(now + 3 * second));
+        let settling = Stage::Settling(now);
+        assert_eq!(settling.of(Phase::Failed, 3 * second, late), settling);
+    }
 }
