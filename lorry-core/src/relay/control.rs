@@ -3,6 +3,7 @@
 use super::context::{Context, Identity, State, Status};
 use super::policy::OnError;
 use super::position::Positions;
+use super::records::Records;
 use super::report::{Report, Snapshot};
 use super::retry::Retry;
 use super::source::Guarantee;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How a relay is to run.
@@ -73,12 +74,6 @@ pub(crate) struct SourceState {
     pub(crate) ended: AtomicBool,
 }
 
-/// What a sink has on record of the sources above it; `None`: it keeps no positions.
-struct Record {
-    sources: Vec<Arc<str>>,
-    positions: Option<Positions>,
-}
-
 /// How many items a sink has before it.
 pub(crate) type Load = Box<dyn Fn() -> usize + Send + Sync>;
 
@@ -104,10 +99,7 @@ pub(crate) struct Control {
     /// The pump, when it has nothing to do but a sink has: it wants to look again, for nothing may move any more by then.
     watcher: Mutex<Option<Waker>>,
     is_watched: AtomicBool,
-    /// Sinks whose position ledgers have not been read yet.
-    ledgers_to_read: AtomicUsize,
-    ledgers_read: Notify,
-    records: Mutex<Vec<Record>>,
+    pub(crate) records: Records,
     /// Lanes of which some items on their way are not to go on. While there are none, nobody looks at single items.
     pub(crate) unwanted: Arc<AtomicUsize>,
 }
@@ -131,9 +123,7 @@ impl Control {
             counted_out: AtomicBool::new(false),
             watcher: Mutex::default(),
             is_watched: AtomicBool::new(false),
-            ledgers_to_read: AtomicUsize::new(0),
-            ledgers_read: Notify::new(),
-            records: Mutex::default(),
+            records: Records::default(),
             unwanted: Arc::default(),
         })
     }
@@ -150,10 +140,6 @@ impl Control {
 
     pub(crate) fn add_load(&self, load: Load) {
         lock(&self.loads).push(load);
-    }
-
-    pub(crate) fn expect_positions(&self) {
-        self.ledgers_to_read.fetch_add(1, Ordering::AcqRel);
     }
 
     pub(crate) fn context(&self, element: &Arc<str>) -> Context {
@@ -250,38 +236,6 @@ impl Control {
     pub(crate) async fn stopped(&self) {
         let mut phase = self.watch_phase();
         let _ = phase.wait_for(|phase| *phase != Phase::Running).await;
-    }
-
-    // Positions.
-
-    /// A sink has no position ledger.
-    pub(crate) fn keeps_no_positions(&self, sink: &str) {
-        lock(&self.records).push(Record { sources: self.graph.sources_of(sink), positions: None });
-    }
-
-    pub(crate) fn positions_read(&self, sink: &str, positions: Positions) {
-        lock(&self.records).push(Record { sources: self.graph.sources_of(sink), positions: Some(positions) });
-        if self.ledgers_to_read.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.ledgers_read.notify_waiters();
-        }
-    }
-
-    /// Where a source resumes; waits until every sink with a position ledger has answered. Only what all sinks below the source know
-    /// counts: where one keeps no positions, or has none of a lane yet, the source itself must know.
-    pub(crate) async fn start_positions(&self, source: &str) -> Positions {
-        loop {
-            let read = self.ledgers_read.notified();
-            if self.ledgers_to_read.load(Ordering::Acquire) == 0 {
-                let records = lock(&self.records);
-                let mut below = records.iter().filter(|record| record.sources.iter().any(|name| **name == *source));
-                let Some(mut start) = below.next().and_then(|record| record.positions.clone()) else {
-                    return Positions::default();
-                };
-                below.for_each(|record| start.meet(record.positions.as_ref().unwrap_or(&Positions::default())));
-                return start;
-            }
-            read.await;
-        }
     }
 
     // Progress and counts.

@@ -177,7 +177,8 @@ impl<T: Send + Sync + 'static> Driver<T> {
                 }
             };
             self.pending.on_record(positions.iter());
-            self.control.positions_read(&self.context.element, positions);
+            let sources = self.control.graph.sources_of(&self.context.element);
+            self.control.records.read(sources, positions);
         }
         self.context.status.ready();
         Ok(())

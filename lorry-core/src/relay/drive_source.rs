@@ -120,7 +120,7 @@ impl<T: Send + 'static> Driver<T> {
         let control = self.control.clone();
         let mut stopped = std::pin::pin!(control.stopped());
         self.context.start = tokio::select! {
-            start = control.start_positions(&self.context.element) => start,
+            start = control.records.start_of(&self.context.element) => start,
             () = &mut stopped => return Ok(()),
         };
         tokio::select! {

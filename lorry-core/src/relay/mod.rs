@@ -12,6 +12,7 @@ mod policy;
 mod position;
 mod pump;
 mod queue;
+mod records;
 mod report;
 mod resend;
 mod retry;

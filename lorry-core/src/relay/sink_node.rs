@@ -81,8 +81,8 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         });
         self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));
         match keeps_positions {
-            true => control.expect_positions(),
-            false => control.keeps_no_positions(name),
+            true => control.records.expect(),
+            false => control.records.none(control.graph.sources_of(name)),
         }
         let context = control.context(name);
         let pending = Pending::new(is_direct(&*self.up), keeps_positions, control.unwanted.clone());
