@@ -129,6 +129,11 @@ impl Rows {
         beyond_integers(&self.columns[column].cells)
     }
 
+    /// The messages that made rows, by their index in the batch.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = usize> + '_ {
+        self.messages.iter().map(|of| of.message)
+    }
+
     /// The rows that came of these messages (indices in the batch). A message without rows is in no range.
     pub(crate) fn of_messages(&self, messages: Range<usize>) -> Range<usize> {
         let from = self.messages.partition_point(|of| of.message < messages.start);

@@ -5,6 +5,7 @@ use lorry_core::registry::{Args, media_type};
 use lorry_core::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::fmt;
 
 /// What to do with a table that exists when the relay starts.
@@ -120,7 +121,12 @@ impl Settings {
             return Err(Error::usage("option \"schema\" is empty"));
         }
         let target = Target::parse(&text, options.schema.as_deref())?;
-        let fields = options.columns.iter().flat_map(|list| list.split(',')).map(field).collect::<Result<_>>()?;
+        let fields: Vec<_> =
+            options.columns.iter().flat_map(|list| list.split(',')).map(field).collect::<Result<_>>()?;
+        let mut columns = HashSet::new();
+        if let Some((twice, _)) = fields.iter().find(|(column, _)| !columns.insert(column)) {
+            return Err(Error::usage(format!("option \"columns\" names the column {twice:?} twice")));
+        }
         let content = options.content_type.map(|name| media_type(&name).map(Content::of_media_type)).transpose()?;
         Ok(Self { target, if_exists: options.if_exists, evolve: options.evolve, fields, content })
     }

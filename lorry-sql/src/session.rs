@@ -8,11 +8,12 @@ use crate::options::{IfExists, Settings};
 use crate::rows::{RowMaker, excerpt};
 use crate::table::{Table, TableName};
 use crate::target::Target;
-use crate::writer::{Pair, Part, Refused, Writer};
+use crate::writer::{INSERT_ROWS, Pair, Part, Refused, Writer};
 use lorry_core::relay::{Batch, Failure, Failures};
 use lorry_core::{Class, Error, ErrorKind, Message, Result};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 /// Cells of one table (16 bytes each) at which a batch is written before the rest of it is decoded: a few bytes of JSON can make many.
 const MOST_CELLS: usize = 1 << 21;
@@ -26,6 +27,8 @@ pub(crate) struct Session {
     settings: Settings,
     writer: Box<dyn Writer>,
     connected: bool,
+    /// Rows have landed since it was connected.
+    has_landed: bool,
     /// Tables for which `if-exists` was obeyed.
     begun: HashSet<TableName>,
     tables: Vec<Known>,
@@ -45,6 +48,8 @@ struct Known {
     paired: Option<usize>,
     /// Columns that the database did not let widen.
     fixed: HashSet<String>,
+    /// A row was refused by what is known of the columns: somebody may make room for the next.
+    is_doubted: bool,
     plan: u64,
 }
 
@@ -65,6 +70,7 @@ impl Session {
             settings,
             writer,
             connected: false,
+            has_landed: false,
             begun: HashSet::new(),
             tables: Vec::new(),
             by_name: HashMap::new(),
@@ -111,11 +117,11 @@ impl Session {
 
     /// Inserts a batch. Under `stop` only what precedes the first message refused.
     pub(crate) async fn write(&mut self, batch: &Batch, stop: bool) -> Result<(), Failures> {
-        let failures = match self.try_write(batch, stop).await {
-            Err(error) if error.kind() == ErrorKind::NotFound && self.connected => {
+        let failures = match self.try_write(batch, stop, false).await {
+            Err(error) if self.connected && (error.kind() == ErrorKind::NotFound || is_of_insert(&error)) => {
                 // Somebody dropped or changed the table: look again, once.
                 self.forget_tables();
-                self.try_write(batch, stop).await
+                self.try_write(batch, stop, true).await
             }
             tried => tried,
         };
@@ -141,7 +147,7 @@ impl Session {
     async fn connect(&mut self) -> Result<()> {
         if !self.connected {
             self.writer.connect().await?;
-            self.connected = true;
+            (self.connected, self.has_landed) = (true, false);
             self.forget_tables();
         }
         Ok(())
@@ -152,15 +158,15 @@ impl Session {
         self.by_name.clear();
     }
 
-    /// An error before the first row has landed.
-    async fn try_write(&mut self, batch: &Batch, stop: bool) -> Result<Vec<Failure>> {
+    /// An error before the first row has landed. `again`: the tables were looked at just now, for the sake of this batch.
+    async fn try_write(&mut self, batch: &Batch, stop: bool, again: bool) -> Result<Vec<Failure>> {
         self.connect().await?;
         if self.tables.len() > MOST_TABLES || self.tables.iter().any(|known| known.maker.has_too_many_keys()) {
             self.forget_tables();
         }
         let (mut from, mut failures) = (0, Vec::new());
         while from < batch.len() {
-            let (next, failed) = match self.write_slice(batch, from, stop).await {
+            let (next, failed) = match self.write_slice(batch, from, stop, again).await {
                 Ok(written) => written,
                 Err(error) if from == 0 => return Err(error),
                 Err(error) => {
@@ -185,28 +191,73 @@ impl Session {
 
     /// Inserts the messages from `from` on, as many as fit into memory: nearly always the whole batch. Where the next slice begins,
     /// and what failed.
-    async fn write_slice(&mut self, batch: &Batch, from: usize, stop: bool) -> Result<(usize, Vec<Failure>)> {
-        let Decoded { tried, next, refused } = self.decode(batch, from, stop).await?;
-        for at in 0..self.tables.len() {
-            self.shape(at).await?;
+    async fn write_slice(
+        &mut self,
+        batch: &Batch,
+        from: usize,
+        stop: bool,
+        again: bool,
+    ) -> Result<(usize, Vec<Failure>)> {
+        let mut decoded = self.decode(batch, from, stop, again).await?;
+        self.shape_all(batch, stop, again, &mut decoded).await?;
+        let Decoded { tried, next, refused } = decoded;
+        let mut failures = self.insert(batch, from..tried, stop, again).await?;
+        let denied = failures.iter().chain(&refused).find(|failure| failure.error.kind() == ErrorKind::Auth);
+        if let (Some(denied), false) = (denied, self.has_landed) {
+            // Nothing was ever allowed: no message's fault.
+            return Err(denied.error.clone().classed(Class::Config));
         }
-        let mut bisection = Bisection::new(from..tried, stop);
-        let mut landed = from > 0;
+        if stop && !failures.is_empty() {
+            failures.extend((tried..next).map(|index| Failure { index, error: not_tried() }));
+        } else {
+            failures.extend(refused);
+        }
+        Ok((next, failures))
+    }
+
+    /// Makes all tables fit for their rows. Messages whose table cannot be had are refused.
+    async fn shape_all(&mut self, batch: &Batch, stop: bool, again: bool, decoded: &mut Decoded) -> Result<()> {
+        for at in 0..self.tables.len() {
+            match self.shape(at).await {
+                Err(error) if self.is_of_chosen_table(&error, again) => {
+                    let Known { name, maker, .. } = &mut self.tables[at];
+                    let refuse = |index| Failure { index, error: not_a_table(&error, name, batch.get(index)) };
+                    decoded.refused.extend(maker.rows.messages().map(refuse));
+                    maker.rows.clear();
+                }
+                shaped => shaped?,
+            }
+        }
+        if let Some(first) = decoded.refused.iter().map(|failure| failure.index).min().filter(|_| stop) {
+            decoded.refused.retain(|failure| failure.index == first);
+            (decoded.tried, decoded.next) = (first, first + 1);
+        }
+        Ok(())
+    }
+
+    /// Inserts the rows of these messages, in smaller and smaller parts where some are refused; what failed.
+    async fn insert(&mut self, batch: &Batch, messages: Range<usize>, stop: bool, again: bool) -> Result<Vec<Failure>> {
+        let mut landed = messages.start > 0;
+        let mut bisection = Bisection::new(messages, stop);
         while let Some(range) = bisection.next() {
             let parts = parts(&self.tables, range.clone());
             let inserted = if parts.is_empty() { Ok(()) } else { self.writer.insert(&parts).await };
             match inserted {
-                Ok(()) => landed = true,
-                Err(Refused { error, at }) if error.class() == Class::Data => {
+                Ok(()) => landed |= !parts.is_empty(),
+                Err(Refused { error, at }) if self.is_of_messages(&error, again) => {
+                    let doubted = at.and_then(|(part, _)| parts.get(part)).map(|part| part.plan);
                     let at = at.and_then(|(part, row)| parts.get(part)?.rows.message_of(row));
                     let alone = at.map(|(message, _)| message).or((range.len() == 1).then_some(range.start));
                     let error = match alone.and_then(|message| batch.get(message)) {
-                        Some(message) => error.with("payload", excerpt(message)),
+                        Some(message) if error.class() == Class::Data => error.with("payload", excerpt(message)),
+                        Some(message) => not_a_table(&error, &self.settings.target.of(message)?, Some(message)),
                         None => error,
                     };
                     bisection.refused(range, at.map(|(message, _)| message), error);
+                    let doubted = self.tables.iter_mut().filter(|known| Some(known.plan) == doubted);
+                    doubted.for_each(|known| known.is_doubted = true);
                 }
-                Err(Refused { error, .. }) if error.kind() == ErrorKind::NotFound => {
+                Err(Refused { error, .. }) if error.kind() == ErrorKind::NotFound || is_of_insert(&error) => {
                     if !landed {
                         return Err(error);
                     }
@@ -220,20 +271,15 @@ impl Session {
                 }
             }
         }
-        let mut failures = bisection.into_failures();
-        if stop && !failures.is_empty() {
-            failures.extend((tried..next).map(|index| Failure { index, error: not_tried() }));
-        } else {
-            failures.extend(refused);
-        }
-        Ok((next, failures))
+        self.has_landed |= landed;
+        Ok(bisection.into_failures())
     }
 
-    async fn decode(&mut self, batch: &Batch, from: usize, stop: bool) -> Result<Decoded> {
+    async fn decode(&mut self, batch: &Batch, from: usize, stop: bool, again: bool) -> Result<Decoded> {
         self.tables.iter_mut().for_each(|known| known.maker.rows.clear());
         let mut decoded = Decoded { tried: batch.len(), next: batch.len(), refused: Vec::new() };
         for (index, message) in batch.iter().enumerate().skip(from) {
-            let made = match self.table_of(message).await? {
+            let made = match self.table_of(message, again).await? {
                 Ok(at) => {
                     let known = &mut self.tables[at];
                     let made = known.maker.add(index, message, &self.settings);
@@ -268,7 +314,7 @@ impl Session {
     ///
     /// # Errors
     /// Outside: the table cannot be looked at. Inside: the message names none.
-    async fn table_of(&mut self, message: &Message) -> Result<Result<usize>> {
+    async fn table_of(&mut self, message: &Message, again: bool) -> Result<Result<usize>> {
         let name = match &self.settings.target {
             Target::Fixed(_) if !self.tables.is_empty() => return Ok(Ok(0)),
             target => match target.of(message) {
@@ -281,7 +327,33 @@ impl Session {
             let error = Error::data(ErrorKind::Constraint, "choose the table", text);
             return Ok(Err(error.with("most", self.writer.dialect().longest_name())));
         }
-        self.table(&name).await.map(Ok)
+        match self.table(&name).await {
+            Err(error) if self.is_of_chosen_table(&error, again) => Ok(Err(not_a_table(&error, &name, Some(message)))),
+            at => at.map(Ok),
+        }
+    }
+
+    /// Whether it is the fault of some message that rows were not inserted.
+    fn is_of_messages(&self, error: &Error, again: bool) -> bool {
+        match (error.class(), is_of_insert(error)) {
+            (Class::Data, _) => true,
+            // At first the tables are looked at again.
+            (_, true) => again,
+            (_, false) => self.is_of_chosen_table(error, again),
+        }
+    }
+
+    /// Whether a table that a message itself has chosen cannot be had: a view, a name of the database's own. That is no fault of the others.
+    /// What is missing may only have been there before.
+    fn is_of_chosen_table(&self, error: &Error, again: bool) -> bool {
+        matches!(self.settings.target, Target::Made { .. })
+            && error.class() == Class::Config
+            && match error.kind() {
+                // If it is not all tables that are forbidden; see `write_slice`.
+                ErrorKind::Refused | ErrorKind::Other | ErrorKind::Auth => true,
+                ErrorKind::NotFound => again,
+                _ => false,
+            }
     }
 
     /// The table of this name, looked at for the first time if need be.
@@ -303,6 +375,7 @@ impl Session {
             pairs: Vec::new(),
             paired: None,
             fixed: HashSet::new(),
+            is_doubted: false,
             plan: self.plans,
         });
         self.by_name.insert(name.clone(), self.tables.len() - 1);
@@ -329,8 +402,22 @@ impl Session {
     }
 }
 
+/// Whether the database, which had prepared this very insert, calls something in it wrong or missing. Then the table has changed; or, if it
+/// was looked at just now, a value is to blame: a trigger, a cast, a name in a text.
+fn is_of_insert(error: &Error) -> bool {
+    error.class() == Class::Config
+        && error.op() == INSERT_ROWS
+        && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused)
+}
+
+/// The refusal of a message whose table cannot be had.
+fn not_a_table(why: &Error, name: &TableName, message: Option<&Message>) -> Error {
+    let error = why.clone().classed(Class::Data).with("table", name);
+    message.into_iter().fold(error, |error, message| error.with("payload", excerpt(message)))
+}
+
 /// The rows of these messages, table by table.
-fn parts(tables: &[Known], messages: std::ops::Range<usize>) -> Vec<Part<'_>> {
+fn parts(tables: &[Known], messages: Range<usize>) -> Vec<Part<'_>> {
     let parts = tables.iter().filter_map(|known| {
         let range = known.maker.rows.of_messages(messages.clone());
         let table = known.table.as_ref()?;

@@ -7,6 +7,9 @@ use lorry_core::{Error, ErrorKind, Result, async_trait};
 use std::fmt::Debug;
 use std::ops::Range;
 
+/// What errors of an insert say they were doing. Of the statement behind it, before there are values, they say something else.
+pub(crate) const INSERT_ROWS: &str = "insert rows";
+
 /// A connection to a database. The [session](crate::session::Session) drives it, one call at a time, and runs each call to its end:
 /// unless the sink is dropped no future of a writer is dropped half-way.
 ///

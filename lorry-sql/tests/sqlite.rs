@@ -523,12 +523,69 @@ async fn a_file_removed_in_mid_flow_is_noticed_before_anything_is_acknowledged()
     }
     let failures = deliver(&mut sink, batch([r#"{"a": 2}"#])).await.unwrap_err();
     assert!(
-        failures[0].error.class() == Class::Config && failures[0].error.to_string().contains("removed"),
+        failures[0].error.class() == Class::Transient && failures[0].error.to_string().contains("removed"),
         "{}",
         failures[0].error
     );
     deliver(&mut sink, batch([r#"{"a": 2}"#])).await.unwrap();
     assert_eq!(folder.texts("SELECT a FROM t"), ["2"]);
+}
+
+/// The log has rows that were acknowledged and are nowhere else.
+#[tokio::test]
+async fn the_log_of_a_file_that_was_moved_is_kept() {
+    let folder = Folder::new();
+    let mut sink = open(&folder.address("t")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1}"#, r#"{"a": 2}"#])).await.unwrap();
+    let (file, moved) = (folder.file().display().to_string(), format!("{}.moved", folder.file().display()));
+    std::fs::rename(&file, &moved).unwrap();
+    let failures = deliver(&mut sink, batch([r#"{"a": 3}"#])).await.unwrap_err();
+    assert_eq!(failures[0].error.class(), Class::Transient);
+    deliver(&mut sink, batch([r#"{"a": 3}"#])).await.unwrap();
+    assert_eq!(folder.texts("SELECT a FROM t"), ["3"]);
+    std::fs::rename(format!("{file}-wal.orphan1"), format!("{moved}-wal")).unwrap();
+    let there = Connection::open(&moved).unwrap().query_row("SELECT group_concat(a) FROM t", [], |row| row.get(0));
+    // What was refused then may be there, too.
+    assert!(["1,2", "1,2,3"].contains(&there.unwrap_or_else(|error| error.to_string()).as_str()));
+}
+
+/// A message that chooses a table which cannot be one is alone in its fault.
+#[tokio::test]
+async fn a_table_that_cannot_be_had_refuses_its_messages_alone() {
+    let folder = Folder::new();
+    folder.run("CREATE VIEW looks AS SELECT 1 AS id");
+    let options = || SqlOptions::new(format!("sqlite:///{}", folder.file().display())).table("{{ topic }}");
+    let to = |table: &str, id: u32| {
+        let mut message = message(&format!(r#"{{"id": {id}}}"#));
+        message.address = table.into();
+        message
+    };
+    for stop in [false, true] {
+        let mut sink = SqlSink::new(options());
+        let mut context = Context::detached("sqlsink0");
+        context.stop_on_refusal = stop;
+        sink.open(context).await.unwrap();
+        for poison in ["sqlite_master", "sqlite_mine", "looks"] {
+            let rows = vec![to("good", 1), to(poison, 2), to("good", 3), to("other", 4)];
+            let failures = deliver(&mut sink, Batch::new(rows)).await.unwrap_err();
+            let named: Vec<_> = failures.iter().map(|failure| (failure.index, failure.error.class())).collect();
+            let expected = [(1, Class::Data), (2, Class::Transient), (3, Class::Transient)];
+            assert_eq!(named, expected[..if stop { 3 } else { 1 }], "{poison}: {failures:?}");
+            let text = failures[0].error.to_string();
+            assert!(text.contains(&format!("table: {poison}")) && text.contains(r#"payload: {"id": 2}"#), "{text}");
+            // Alone, too.
+            let failures = deliver(&mut sink, Batch::new(vec![to(poison, 5)])).await.unwrap_err();
+            assert_eq!(failures[0].error.class(), Class::Data);
+        }
+    }
+    assert_eq!(folder.texts("SELECT group_concat(id, '') FROM good"), ["131313111"]);
+    assert_eq!(folder.texts("SELECT group_concat(id, '') FROM other"), ["444"]);
+}
+
+#[tokio::test]
+async fn one_column_cannot_be_two_fields() {
+    let error = open(&SqlOptions::new("sqlite:///x.db?table=t&columns=x:address,x:key")).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Usage && error.to_string().contains(r#"the column "x" twice"#), "{error}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use super::time;
 use crate::cells::Value;
-use crate::kinds::{EXACT, float_of, is_integer};
+use crate::kinds::{float_of, is_integer};
 use crate::table::TableColumn;
 
 /// Numbers of the types that are treated in a way of their own.
@@ -49,12 +49,10 @@ pub(super) enum Class {
     Other,
 }
 
-/// The form in which a column of a batch is sent; the greatest that one of its values needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The form in which a column of a batch is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Form {
     Binary,
-    /// As `Binary`, with integers among them that a column of floats would round.
-    Exact,
     Text,
 }
 
@@ -80,8 +78,6 @@ impl Class {
         match (self, form) {
             (Self::Bool, Form::Binary) => ("bool", oid::BOOL, Cast::Assign),
             (Self::Int, Form::Binary) => ("int8", oid::INT8, Cast::Assign),
-            (Self::Int, Form::Exact) => ("int8", oid::INT8, Cast::Exact),
-            (Self::Int, Form::Text) => ("text", oid::TEXT, Cast::Exact),
             (Self::Float, Form::Binary) => ("float8", oid::FLOAT8, Cast::Assign),
             (Self::Instant, Form::Binary) => ("timestamptz", oid::TIMESTAMPTZ, Cast::Assign),
             (Self::Local, Form::Binary) => ("timestamp", oid::TIMESTAMP, Cast::Assign),
@@ -106,7 +102,7 @@ impl Class {
     }
 
     fn try_form(self, value: &Value<'_>) -> Result<Form, &'static str> {
-        use Form::{Binary, Exact, Text};
+        use Form::{Binary, Text};
         Ok(match (self, value) {
             (_, Value::Null) => Binary,
             (Self::Text, Value::Bytes(_)) => return Err("bytes that are not UTF-8, for a column of text"),
@@ -117,7 +113,6 @@ impl Class {
                 return Err("a NUL character, which PostgreSQL's text cannot hold");
             }
             (Self::Text, _) => Binary,
-            (Self::Int, Value::Int(value)) if value.unsigned_abs() > EXACT => Exact,
             (Self::Bool, Value::Bool(_))
             | (Self::Int, Value::Int(_))
             | (Self::Float, Value::Float(_))
@@ -160,9 +155,6 @@ pub(super) enum Cast {
     Own,
     /// By an explicit cast to `timestamptz`, then by assignment.
     Instant,
-    /// By an explicit cast to `int8`, then by assignment, if the column still has the type that the statement was made for. Another relay
-    /// may have made it one of floats meanwhile, and the server would round without a word.
-    Exact,
 }
 
 #[cfg(test)]
@@ -173,8 +165,6 @@ mod tests {
     #[test]
     fn forms() {
         assert_eq!(Class::Int.form(&Value::Int(1)), Ok(Form::Binary));
-        assert_eq!(Class::Int.form(&Value::Int(1 << 53)), Ok(Form::Binary));
-        assert_eq!(Class::Int.form(&Value::Int(-(1 << 53) - 1)), Ok(Form::Exact));
         assert_eq!(Class::Int.form(&Value::Float(2.0)), Ok(Form::Binary));
         assert_eq!(Class::Int.form(&Value::Float(2.5)).unwrap_err().wants, Some("double precision"));
         assert_eq!(Class::Int.form(&Value::Uint(u64::MAX)).unwrap_err().wants, Some("numeric"));

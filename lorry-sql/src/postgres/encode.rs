@@ -35,7 +35,8 @@ impl<'a> Array<'a> {
         let mut form = Form::Binary;
         for (at, value) in rows.values(column, range.clone()).enumerate() {
             match class.form(&value) {
-                Ok(needed) => form = form.max(needed),
+                Ok(Form::Binary) => {}
+                Ok(Form::Text) => form = Form::Text,
                 Err(why) => return Err((range.start + at, why)),
             }
         }
@@ -53,8 +54,8 @@ impl<'a> Array<'a> {
                 out.put_i32(1);
                 return out.put_u8(u8::from(value));
             }
-            (Class::Int, Form::Binary | Form::Exact, Value::Int(value)) => return put_i64(value, out),
-            (Class::Int, Form::Binary | Form::Exact, Value::Float(value)) => return put_i64(value as i64, out),
+            (Class::Int, Form::Binary, Value::Int(value)) => return put_i64(value, out),
+            (Class::Int, Form::Binary, Value::Float(value)) => return put_i64(value as i64, out),
             (Class::Float, Form::Binary, value) => {
                 if let Some(float) = float_of(&value) {
                     return put_i64(float.to_bits() as i64, out);

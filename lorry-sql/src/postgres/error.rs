@@ -25,6 +25,8 @@ pub(super) fn of_state(state: &str) -> (ErrorKind, Class) {
         "55000" | "55P02" => (ErrorKind::Refused, Config),
         // A column of a view that is computed, an old server: not in this version.
         "0A000" => (ErrorKind::Refused, Config),
+        // Permission denied: of a role, not of a name.
+        "42501" => (ErrorKind::Auth, Config),
         // Database dropped.
         "57P04" => (ErrorKind::NotFound, Config),
         _ => match state.get(..2).unwrap_or_default() {
@@ -51,6 +53,11 @@ fn told(op: &'static str, said: &DbError) -> Error {
     let (kind, class) = match (said.code().code(), said.routine()) {
         // "cached plan must not change result type", in whatever language: gone with the connection.
         ("0A000", Some("RevalidateCachedQuery")) => (ErrorKind::Refused, Class::Transient),
+        // A policy for rows, a trigger that raises what it likes: about this row, whatever the code says.
+        (_, Some("ExecWithCheckOptions" | "exec_stmt_raise")) => match of_state(said.code().code()) {
+            (_, Class::Config) => (ErrorKind::Constraint, Class::Data),
+            other => other,
+        },
         (state, _) => of_state(state),
     };
     let text = match said.detail() {

@@ -27,22 +27,26 @@ pub(super) fn insert(part: &Part<'_>, columns: &[(&TableColumn, Class, Form)]) -
             Cast::Assign => write!(values, "{comma}u.c{number}"),
             Cast::Own => write!(values, "{comma}CAST(u.c{number} AS {})", column.type_name),
             Cast::Instant => write!(values, "{comma}CAST(u.c{number} AS timestamptz)"),
-            Cast::Exact => {
-                let (same, otherwise) = (still_has_its_type(part.table, column), TYPE_HAS_CHANGED);
-                write!(values, "{comma}CASE WHEN {same} THEN CAST(u.c{number} AS int8) ELSE {otherwise} END")
-            }
         };
     }
-    format!("INSERT INTO {table} ({names}) SELECT {values} FROM (SELECT {arrays}) AS u")
+    let (same, otherwise) = (have_their_types(part.table, columns), TYPES_HAVE_CHANGED);
+    format!(
+        "INSERT INTO {table} ({names}) SELECT {values} FROM (SELECT {arrays}) AS u WHERE CASE WHEN {same} THEN true ELSE {otherwise} END"
+    )
 }
 
-/// An expression that the server evaluates row by row, never while it plans. It fails with 42704, what something missing is called: the
-/// table is described again.
-const TYPE_HAS_CHANGED: &str = "CAST(pg_catalog.current_setting('lorry.type_of_column_has_changed') AS int8)";
+/// Fails with 42704, what something missing is called: the table is described again.
+const TYPES_HAVE_CHANGED: &str = "current_setting('lorry.types_of_columns_have_changed')::bool";
 
-/// Whether the column has the type that the table was described with. It is part of the plan, which the server makes anew when the table
-/// changes, and needs no right to read the table.
-fn still_has_its_type(table: &Table, column: &TableColumn) -> String {
-    let (row, name, of) = (&table.row_type, Postgres.quote(&column.name), column.type_name.replace('\'', "''"));
-    format!("pg_catalog.pg_typeof((CAST(NULL AS {row})).{name}) = CAST('{of}' AS pg_catalog.regtype)")
+/// Whether the columns have the types that the table was described with. If not, assignment would bend the values without a word: a large
+/// integer into a column that another relay has made one of floats, a fraction into one that somebody has made one of integers.
+///
+/// It is part of the plan, which the server makes anew when the table changes; it names no column of the rows, so it is evaluated once a
+/// statement; and it needs no right to read the table.
+fn have_their_types(table: &Table, columns: &[(&TableColumn, Class, Form)]) -> String {
+    let is_same = |(column, ..): &(&TableColumn, Class, Form)| {
+        let (row, name, of) = (&table.row_type, Postgres.quote(&column.name), column.type_name.replace('\'', "''"));
+        format!("pg_typeof((NULL::{row}).{name}) = '{of}'::regtype")
+    };
+    columns.iter().map(is_same).collect::<Vec<_>>().join(" AND ")
 }

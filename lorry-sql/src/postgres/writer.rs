@@ -7,7 +7,7 @@ use super::encode::Array;
 use super::{catalog, error, statement, widen};
 use crate::kinds::Kind;
 use crate::table::{Dialect, Table, TableName};
-use crate::writer::{Part, Refused, Writer};
+use crate::writer::{INSERT_ROWS, Part, Refused, Writer};
 use lorry_core::tls::rustls::ClientConfig;
 use lorry_core::{Class, Error, ErrorKind, Result, async_trait};
 use std::collections::HashMap;
@@ -158,7 +158,7 @@ impl PostgresWriter {
     async fn insert_one(&self, statements: &mut Statements, part: &Part<'_>) -> Result<(), Refused> {
         let client = self.client()?;
         let ready = self.ready(client, statements, 0, part).await?;
-        Ok(self.within("insert rows", Class::Ambiguous, ready.run(Class::Ambiguous)).await?)
+        Ok(self.within(INSERT_ROWS, Class::Ambiguous, ready.run(Class::Ambiguous)).await?)
     }
 
     async fn insert_all(&self, statements: &mut Statements, parts: &[Part<'_>]) -> Result<(), Refused> {
@@ -171,7 +171,7 @@ impl PostgresWriter {
         for (at, part) in parts.iter().enumerate() {
             let inserted = match self.ready(client, statements, at, part).await {
                 Ok(ready) => {
-                    let run = self.within("insert rows", Class::Transient, ready.run(Class::Transient));
+                    let run = self.within(INSERT_ROWS, Class::Transient, ready.run(Class::Transient));
                     run.await.map_err(Refused::from)
                 }
                 Err(refused) => Err(refused),
@@ -197,7 +197,7 @@ impl PostgresWriter {
             let Some(column) = part.table.columns.get(pair.to) else { continue };
             let class = ColumnClass::of(column);
             let array = Array::new(part.rows, pair.from, part.range.clone(), class).map_err(|(row, unfit)| {
-                let error = Error::data(ErrorKind::Constraint, "insert rows", unfit.why)
+                let error = Error::data(ErrorKind::Constraint, INSERT_ROWS, unfit.why)
                     .with("column", &column.name)
                     .with("type", &column.type_name);
                 let error = match unfit.wants {
@@ -253,7 +253,7 @@ impl Ready<'_> {
             parameters.push(&self.rows);
         }
         let ran = self.client.execute(&self.statement, &parameters).await;
-        ran.map(drop).map_err(|error| error::running("insert rows", &error, lost))
+        ran.map(drop).map_err(|error| error::running(INSERT_ROWS, &error, lost))
     }
 }
 

@@ -19,6 +19,9 @@ const NO_NEW_COLUMNS: &str = "evolve=ignore leaves new keys out, evolve=fail ref
 impl Session {
     /// Makes or widens a table so that the rows fit, and pairs their columns with its own.
     pub(super) async fn shape(&mut self, at: usize) -> Result<()> {
+        if std::mem::take(&mut self.tables[at].is_doubted) {
+            self.look_again(at).await?;
+        }
         let (mut failed, mut before) = (None, Vec::new());
         // Another process may make the same table or columns at the same moment: then one of the two errs, looks again and finds some
         // of it done. As long as there is less to do from one look to the next there is hope.

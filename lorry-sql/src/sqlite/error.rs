@@ -27,8 +27,11 @@ fn class_of(code: i32, text: &str) -> (ErrorKind, Class) {
         ffi::SQLITE_SCHEMA | ffi::SQLITE_INTERRUPT | ffi::SQLITE_ABORT => (ErrorKind::Other, Class::Transient),
         ffi::SQLITE_CONSTRAINT | ffi::SQLITE_MISMATCH | ffi::SQLITE_RANGE => (ErrorKind::Constraint, Class::Data),
         ffi::SQLITE_TOOBIG => (ErrorKind::TooLarge, Class::Data),
-        ffi::SQLITE_CANTOPEN | ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT => (ErrorKind::Io, Class::Config),
-        ffi::SQLITE_READONLY | ffi::SQLITE_PERM | ffi::SQLITE_AUTH => (ErrorKind::Refused, Class::Config),
+        // Of the file, and so of all that goes into it.
+        ffi::SQLITE_CANTOPEN | ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT | ffi::SQLITE_READONLY | ffi::SQLITE_PERM => {
+            (ErrorKind::Io, Class::Config)
+        }
+        ffi::SQLITE_AUTH => (ErrorKind::Refused, Class::Config),
         // SQLite speaks English only, so its texts can be relied on.
         _ if ["no such table", "has no column named", "no such column"].iter().any(|start| text.contains(start)) => {
             (ErrorKind::NotFound, Class::Config)

@@ -6,11 +6,11 @@ use super::options::{Place, SqliteOptions, Synchronous};
 use super::pace::Pace;
 use super::value::{Unbound, bind};
 use crate::table::{Dialect, Table, TableColumn, TableName};
-use crate::writer::{Part, Refused, Writer};
+use crate::writer::{INSERT_ROWS, Part, Refused, Writer};
 use lorry_core::{Class, Error, ErrorKind, Result, async_trait};
 use rusqlite::{Connection, OpenFlags, params};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Values in one statement of several rows: beyond it a longer statement gains nothing, and costs more to prepare.
@@ -84,6 +84,31 @@ impl SqliteWriter {
         Ok(Open { connection, file, inserts: HashMap::new() })
     }
 
+    /// A write-ahead log without its file: that was removed, or moved without it. SQLite would delete it, with rows in it that were
+    /// acknowledged and are nowhere else.
+    fn keep_orphaned_log(&self) -> Result<()> {
+        let Place::File(path) = &self.place else { return Ok(()) };
+        let beside = |suffix: &str| {
+            let mut name = path.clone().into_os_string();
+            name.push(suffix);
+            PathBuf::from(name)
+        };
+        let log = beside("-wal");
+        if path.exists() || !std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return Ok(());
+        }
+        let free = (1..).map(|number| beside(&format!("-wal.orphan{number}"))).find(|kept| !kept.exists());
+        let Some(kept) = free else { return Ok(()) };
+        let renamed = std::fs::rename(&log, &kept);
+        renamed.map_err(|error| self.located(Error::from(error).with("log", log.display())))?;
+        tracing::warn!(
+            "{} has no database file beside it and was kept as {}: if the file was moved, give the log its name and -wal, and open it",
+            log.display(),
+            kept.display()
+        );
+        Ok(())
+    }
+
     fn opened(&mut self) -> Result<&mut Open> {
         self.open.as_mut().ok_or_else(|| Error::transient(ErrorKind::Closed, "use SQLite", "the file is not open"))
     }
@@ -99,9 +124,9 @@ impl SqliteWriter {
     fn check_file(&self) -> Result<()> {
         let (Place::File(path), Some(open)) = (&self.place, &self.open) else { return Ok(()) };
         if open.file.is_some() && FileId::of(path) != open.file {
-            let error =
-                Error::config(ErrorKind::Io, "commit", "the database file was removed or replaced while it was in use");
-            return Err(self.located(error).hint("rows committed since then are not in it; they are written again"));
+            let text = "the database file was removed, moved or replaced while it was in use";
+            let hint = "what was not acknowledged is written again, into the file that is there now";
+            return Err(self.located(Error::transient(ErrorKind::Io, "commit", text)).hint(hint));
         }
         Ok(())
     }
@@ -123,6 +148,7 @@ impl Writer for SqliteWriter {
             return Ok(());
         }
         self.open = None;
+        self.keep_orphaned_log()?;
         self.open = Some(self.open()?);
         Ok(())
     }
@@ -191,14 +217,14 @@ impl Open {
             self.inserts.clear();
         }
         let insert = self.inserts.entry(part.plan).or_insert_with(|| Insert::new(part));
-        let failed = |error| (classify("insert rows", error), None);
+        let failed = |error| (classify("prepare the insert", error), None);
         let mut row = part.range.start;
         if part.range.len() >= insert.rows && insert.rows > 1 {
             let mut many = self.connection.prepare_cached(&insert.many).map_err(failed)?;
             while row + insert.rows <= part.range.end {
                 let rows = row..row + insert.rows;
                 let bound = rows.clone().try_fold(1, |parameter, row| insert.bind(&mut many, parameter, part, row));
-                match bound.and_then(|_| many.raw_execute().map_err(|error| (classify("insert rows", error), None))) {
+                match bound.and_then(|_| many.raw_execute().map_err(|error| (classify(INSERT_ROWS, error), None))) {
                     Ok(_) => row = rows.end,
                     // One of them: the statement alone is undone, and its rows are tried one by one.
                     Err((error, None)) if error.class() == Class::Data && !self.connection.is_autocommit() => {
@@ -252,7 +278,7 @@ impl Insert {
                 Err(Unbound::Unfit(error)) => {
                     return Err((error.with("column", &part.table.columns[pair.to].name), Some(row)));
                 }
-                Err(Unbound::Sqlite(error)) => return Err((classify("insert rows", error), Some(row))),
+                Err(Unbound::Sqlite(error)) => return Err((classify(INSERT_ROWS, error), Some(row))),
             }
         }
         Ok(parameter)
@@ -265,7 +291,7 @@ impl Insert {
         row: usize,
     ) -> Result<(), (Error, Option<usize>)> {
         self.bind(statement, 1, part, row)?;
-        statement.raw_execute().map(drop).map_err(|error| (classify("insert rows", error), Some(row)))
+        statement.raw_execute().map(drop).map_err(|error| (classify(INSERT_ROWS, error), Some(row)))
     }
 }
 

@@ -1,9 +1,10 @@
 //! Refused rows, and servers that go away.
 
+use super::common::message;
 use super::{batch, deliver, deliver_all, ids, named, only, open, open_to_drop, options, server};
 use lorry_core::relay::Batch;
 use lorry_core::{Class, Message, Relay, Stream};
-use lorry_sql::SqlSink;
+use lorry_sql::{SqlOptions, SqlSink};
 use lorry_testkit::MemorySource;
 use std::time::{Duration, Instant};
 
@@ -202,4 +203,88 @@ async fn what_the_server_never_takes_is_no_matter_of_waiting() {
 
     let error = open(&options(&server, "base").set("options", "-c max_connections=5")).await.unwrap_err();
     assert!(error.class() == Class::Config && error.to_string().contains("55P02"), "{error}");
+}
+
+/// What a policy, a trigger or a cast says about a row is about that row, whatever the code.
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_row_that_is_refused_under_a_code_of_the_statement_is_alone_in_its_fault() {
+    let server = server();
+    server.psql(
+        "CREATE ROLE guest LOGIN;
+         CREATE TABLE ruled (id integer); ALTER TABLE ruled ENABLE ROW LEVEL SECURITY;
+         CREATE POLICY five ON ruled FOR INSERT WITH CHECK (id <> 5); GRANT INSERT ON ruled TO guest;
+         CREATE TABLE searched (id integer, v tsvector); CREATE TABLE classes (id integer, v regclass);
+         CREATE TABLE raised (id integer);
+         CREATE FUNCTION raises() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN IF NEW.id = 5 THEN RAISE EXCEPTION 'no' USING ERRCODE = '42501'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER raises BEFORE INSERT ON raised FOR EACH ROW EXECUTE FUNCTION raises();
+         CREATE TABLE missed (id integer);
+         CREATE FUNCTION misses() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN IF NEW.id = 5 THEN EXECUTE 'SELECT * FROM nowhere'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER misses BEFORE INSERT ON missed FOR EACH ROW EXECUTE FUNCTION misses();
+         GRANT INSERT ON raised, missed, searched, classes TO guest",
+    );
+    let rows = |table: &'static str| {
+        (1..=10).map(move |id| match (table, id) {
+            ("searched", _) => format!(r#"{{"id": {id}, "v": "{}"}}"#, if id == 5 { "'a" } else { "a b" }),
+            ("classes", _) => format!(r#"{{"id": {id}, "v": "{}"}}"#, if id == 5 { "nowhere" } else { "ruled" }),
+            _ => format!(r#"{{"id": {id}}}"#),
+        })
+    };
+    let url = server.url().replace("postgres@", "guest@");
+    for table in ["ruled", "raised", "missed", "searched", "classes"] {
+        let mut sink = open_to_drop(&SqlOptions::new(&url).table(table)).await;
+        for _ in 0..2 {
+            let (index, class, text) = only(deliver(&mut sink, batch(rows(table))).await);
+            assert_eq!((index, class), (4, Class::Data), "{table}: {text}");
+            assert!(text.contains(r#"payload: {"id": 5"#), "{text}");
+        }
+        assert_eq!(server.psql(&format!("SELECT count(*) FROM {table}")), "18", "{table}");
+        // Under `stop` what precedes it.
+        let mut sink = open(&SqlOptions::new(&url).table(table)).await.unwrap();
+        let failures = deliver(&mut sink, batch(rows(table))).await.unwrap_err();
+        assert_eq!((failures[0].index, failures[0].error.class(), failures.len()), (4, Class::Data, 6), "{table}");
+        assert_eq!(server.psql(&format!("SELECT count(*) FROM {table}")), "22", "{table}");
+    }
+    // What is forbidden altogether is no row's fault.
+    server.psql("REVOKE INSERT ON raised FROM guest");
+    let mut sink = open_to_drop(&SqlOptions::new(&url).table("raised")).await;
+    let failures = deliver(&mut sink, batch(rows("raised"))).await.unwrap_err();
+    assert!(failures.len() == 10 && failures.iter().all(|failure| failure.error.class() == Class::Config));
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_table_that_cannot_be_had_refuses_its_messages_alone() {
+    let server = server();
+    server.psql(
+        "CREATE ROLE guest LOGIN; GRANT CREATE ON SCHEMA public TO guest; CREATE VIEW looks AS SELECT 1 AS other;
+         CREATE SEQUENCE counts; CREATE TABLE theirs (id integer); CREATE MATERIALIZED VIEW kept AS SELECT 1 AS id;
+         CREATE TYPE mood AS ENUM ('a')",
+    );
+    let to = |table: &str, id: u32| {
+        let mut message = message(&format!(r#"{{"id": {id}}}"#));
+        message.address = table.into();
+        message
+    };
+    let options = SqlOptions::new(server.url().replace("postgres@", "guest@")).table("{{ topic }}");
+    let mut sink = open_to_drop(&options).await;
+    let mut good = 0;
+    for poison in ["pg_class", "looks", "counts", "theirs", "kept", "mood"] {
+        let rows = Batch::new(vec![to("good", 1), to(poison, 2), to("good", 3), to("other", 4)]);
+        let (index, class, text) = only(deliver(&mut sink, rows).await);
+        assert_eq!((index, class), (1, Class::Data), "{text}");
+        assert!(text.contains(&format!("table: {poison}")) && text.contains(r#"payload: {"id": 2}"#), "{text}");
+        good += 2;
+        assert_eq!(server.psql("SELECT count(*) FROM good"), good.to_string());
+    }
+    let mut sink = open_to_drop(&options.clone().set("schema", "{{ topic }}")).await;
+    let failures = deliver(&mut sink, Batch::new(vec![to("nowhere", 1)])).await.unwrap_err();
+    assert_eq!(failures[0].error.class(), Class::Data, "{:?}", failures[0].error);
+    // Where nothing is allowed at all it is not the messages that are at fault.
+    server.psql("REVOKE CREATE ON SCHEMA public FROM guest, public");
+    let mut sink = open_to_drop(&options).await;
+    let failures = deliver(&mut sink, Batch::new(vec![to("new", 1), to("newer", 2)])).await.unwrap_err();
+    assert!(failures.iter().all(|failure| failure.error.class() == Class::Config), "{failures:?}");
 }

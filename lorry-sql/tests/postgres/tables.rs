@@ -389,3 +389,31 @@ async fn limits_of_the_server_are_the_fault_of_whom_they_stop() {
     assert!((index, class) == (1, Class::Data) && text.contains("sqlstate: 54000"), "{text}");
     assert_eq!(server.psql("SELECT string_agg(id, ' ') FROM u"), "a b");
 }
+
+/// A statement that goes on by the types it was made for would have the server bend the values.
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_column_that_gets_another_type_in_mid_flow_bends_no_value() {
+    let server = server();
+    server.psql("CREATE TABLE t (id integer, v double precision, n bigint, d date)");
+    let mut sink = open_to_drop(&options(&server, "t")).await;
+    let row = |id: u32| format!(r#"{{"id": {id}, "v": {id}.5, "n": 16777217, "d": "2024-01-02T03:04:05Z"}}"#);
+    deliver(&mut sink, batch([row(1), row(2)])).await.unwrap();
+    server.psql("ALTER TABLE t ALTER v TYPE integer");
+    let (index, class, text) = only(deliver(&mut sink, batch([row(3)])).await);
+    assert_eq!((index, class), (0, Class::Data), "{text}");
+    assert!(text.contains("column: v") && text.contains("type: integer"), "{text}");
+    server.psql(
+        "ALTER TABLE t ALTER v TYPE numeric; ALTER TABLE t ALTER n TYPE real; ALTER TABLE t ALTER d TYPE timestamptz",
+    );
+    let rows = [row(4).replace("16777217", "16777216"), row(5).replace("16777217", "1")];
+    deliver(&mut sink, batch(rows)).await.unwrap();
+    // In place of the old one, with other types.
+    server.psql("ALTER TABLE t RENAME TO old; CREATE TABLE t (id integer, v text, n numeric, d text)");
+    deliver(&mut sink, batch([row(6)])).await.unwrap();
+    assert_eq!(server.psql("SELECT * FROM t"), "6|6.5|16777217|2024-01-02T03:04:05Z");
+    assert_eq!(
+        server.psql("SELECT v, n FROM old WHERE id > 3 ORDER BY id").replace('\n', " "),
+        "4.5|1.6777216e+07 5.5|1"
+    );
+}
