@@ -195,8 +195,8 @@ impl Running {
                     }
                     chunk
                 }
+                // Never `LaneRepeats`: a server that was killed may have restored an older session than the one it says it has kept.
                 Some(Delivery::Lost(lane)) => return Ok(Event::LaneLost(lane)),
-                Some(Delivery::Repeats(lane)) => return Ok(Event::LaneRepeats(lane)),
                 None => return Err(self.client.verdict()),
             },
         };

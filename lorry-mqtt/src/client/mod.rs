@@ -53,8 +53,6 @@ pub(crate) enum Delivery {
     /// Messages by arrival, with the number of the first.
     Messages(Chunk),
     Lost(LaneId),
-    /// What was not acknowledged of this lost lane comes again.
-    Repeats(LaneId),
 }
 
 /// How far the task has come.
@@ -108,7 +106,6 @@ impl Client {
             arrivals,
             batches: Batches::default(),
             progress: reached,
-            lost: Vec::new(),
         };
         let task = tokio::spawn(task.run());
         (Self { commands, progress, task }, Inbox { deliveries: inbox, queued, limit: hold.messages })
@@ -216,8 +213,6 @@ struct Task {
     arrivals: Arrivals,
     batches: Batches,
     progress: watch::Sender<Progress>,
-    /// Lanes that come again if the server has kept the session.
-    lost: Vec<LaneId>,
 }
 
 impl Task {
@@ -257,10 +252,6 @@ impl Task {
     /// The books after a connection: the error that counts, and when to try again.
     fn ended(&mut self, error: Error, by: Party) -> (Error, Again) {
         let logged_in = self.session.is_logged_in();
-        let lane = LaneId(self.session.generation());
-        if logged_in && self.session.all_comes_again() {
-            self.lost.push(lane);
-        }
         let lost = Error::transient(
             ErrorKind::Connection,
             "publish",
@@ -275,6 +266,7 @@ impl Task {
         let suspicion = self.suspicion(by);
         let another_version = self.session.ended(by != Party::Us);
         if logged_in {
+            let lane = LaneId(self.session.generation());
             let _ = self.arrivals.deliveries.send(Delivery::Lost(lane));
         }
         match suspicion {

@@ -192,10 +192,7 @@ impl Task {
             match self.session.receive(packet, &mut at.outbox)? {
                 Event::Message(number, publish) => self.arrived(at, number, publish),
                 Event::Answered(outcome) => self.batches.answered(outcome),
-                Event::LoggedIn { subscribed, resumed } => {
-                    for lane in self.lost.drain(..).filter(|_| resumed) {
-                        let _ = self.arrivals.deliveries.send(Delivery::Repeats(lane));
-                    }
+                Event::LoggedIn { subscribed } => {
                     self.logged_in = Some(Instant::now());
                     let limits = self.session.limits();
                     at.outbox.limits = limits;

@@ -43,11 +43,6 @@ impl Incoming {
         self.generation
     }
 
-    /// Whether all that is not released was sent to be acknowledged. QoS 0 is sent once.
-    pub(crate) fn all_comes_again(&self) -> bool {
-        self.arrivals.iter().all(|arrival| arrival.packet_id != 0)
-    }
-
     /// Messages and bytes that have arrived and are not released.
     pub(crate) fn held(&self) -> (usize, usize) {
         (self.arrivals.len(), self.bytes)

@@ -79,7 +79,7 @@ pub(crate) enum Event<T> {
     /// Nothing for anybody outside.
     None,
     /// Logged in; messages may flow. `subscribed` = and nothing is missing for it.
-    LoggedIn { subscribed: bool, resumed: bool },
+    LoggedIn { subscribed: bool },
     /// Subscribed, with what is worth a warning.
     Subscribed(Vec<String>),
     /// A message, with its number by arrival on this connection.
@@ -153,12 +153,6 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
 
     pub(crate) fn client_id(&self) -> &str {
         self.setup.client_id.as_str()
-    }
-
-    /// Whether the server gives again everything that is not acknowledged, if it keeps the session. Not to a session that ends with the
-    /// client: a stop before it has done so would lose what the client no longer has.
-    pub(crate) fn all_comes_again(&self) -> bool {
-        !self.setup.forget && self.incoming.all_comes_again()
     }
 
     /// The number of this connection.
@@ -300,14 +294,14 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         // What the server remembers may be older than the filters of this process, so a process subscribes at least once.
         if !self.subscribes() || (ack.session_present && self.subscribed) {
             self.phase = Phase::Up;
-            return Ok(Event::LoggedIn { subscribed: true, resumed: ack.session_present });
+            return Ok(Event::LoggedIn { subscribed: true });
         }
         let packet_id = self.outgoing.reserve_id();
         let filters = self.setup.filters.clone();
         wire.put(&Packet::Subscribe(Subscribe { packet_id, filters, ..Subscribe::default() }))
             .map_err(|error| error.classed(lorry_core::Class::Config))?;
         self.phase = Phase::Subscribing(packet_id);
-        Ok(Event::LoggedIn { subscribed: false, resumed: ack.session_present })
+        Ok(Event::LoggedIn { subscribed: false })
     }
 
     fn granted(&mut self, reasons: &[Reason]) -> Result<Event<T>> {

@@ -86,5 +86,3 @@ async fn collect(source: &mut MqttSource, count: usize) -> (LaneId, Position) {
         }
     }
 }
-
-// A reconnect while publishes are open: rumqttc lost 110 of 2,000 with a clean session and 239 of 600 with a kept one.
