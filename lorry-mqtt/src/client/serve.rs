@@ -207,6 +207,10 @@ impl Task {
                     }
                     self.is_up(at);
                 }
+                Event::Stray(topic) => tracing::warn!(
+                    element = self.status.element(), %topic,
+                    "an earlier client of this id has subscribed; what the server sends for that is dropped (clean-session=true ends it)"
+                ),
                 Event::None => {}
             }
         }

@@ -14,7 +14,8 @@ pub(crate) use outgoing::Outcome;
 
 use crate::error;
 use crate::packet::{
-    ConnAck, Connect, ConnectProperties, Disconnect, Filter, Packet, Publish, Qos, Reason, Subscribe, Text, Version,
+    Ack, ConnAck, Connect, ConnectProperties, Disconnect, Filter, Packet, Publish, Qos, Reason, Subscribe, Text,
+    Version,
 };
 use bytes::Bytes;
 use incoming::Incoming;
@@ -84,6 +85,8 @@ pub(crate) enum Event<T> {
     Subscribed(Vec<String>),
     /// A message, with its number by arrival on this connection.
     Message(u64, Publish),
+    /// The first message that nobody here has asked for, by its topic. It was dropped.
+    Stray(Text),
     /// A publish was answered.
     Answered(Outcome<T>),
 }
@@ -107,6 +110,8 @@ pub(crate) struct Session<T> {
     /// A try with the other version is due, at once.
     fall_back: bool,
     warned: bool,
+    /// A message came that nobody has asked for.
+    strayed: bool,
     /// The server has subscribed us in this process.
     subscribed: bool,
     /// Another client of our id has thrown us out.
@@ -136,6 +141,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             accepted: false,
             fall_back: false,
             warned: false,
+            strayed: false,
             subscribed: false,
             taken_over: false,
             incoming: Incoming::default(),
@@ -239,6 +245,11 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             (Phase::Greeting, Packet::Auth(_)) => Err(error::protocol("AUTH without an authentication method")),
             (Phase::Greeting, Packet::Disconnect(why)) => Err(error::from_disconnect(why.reason, self.client_id())),
             (Phase::Greeting | Phase::Offline, _) => Err(error::protocol("a packet before CONNACK")),
+            (_, Packet::Publish(publish)) if !self.subscribes() => self.stray(publish, wire),
+            (_, Packet::PubRel(ack)) if !self.subscribes() => {
+                wire.put(&Packet::PubComp(Ack::new(ack.packet_id)))?;
+                Ok(Event::None)
+            }
             (_, Packet::Publish(mut publish)) => {
                 let number = self.incoming.arrived(&mut publish, ALIASES)?;
                 Ok(Event::Message(number, publish))
@@ -259,6 +270,18 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             }
             (_, packet) => Err(error::protocol(format!("an unexpected {}", name(&packet)))),
         }
+    }
+
+    /// A message to a client without filters: an earlier client has left a subscription in the session. It is acknowledged, or the
+    /// server would give it again on every connection.
+    fn stray(&mut self, publish: Publish, wire: &mut impl Wire) -> Result<Event<T>> {
+        let ack = Ack::new(publish.packet_id);
+        match publish.qos {
+            Qos::AtMostOnce => {}
+            Qos::AtLeastOnce => wire.put(&Packet::PubAck(ack))?,
+            Qos::ExactlyOnce => wire.put(&Packet::PubRec(ack))?,
+        }
+        Ok(if std::mem::replace(&mut self.strayed, true) { Event::None } else { Event::Stray(publish.topic) })
     }
 
     fn greeted(&mut self, ack: &ConnAck, wire: &mut impl Wire) -> Result<Event<T>> {
