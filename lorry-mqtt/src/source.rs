@@ -191,7 +191,8 @@ impl Running {
             None => match self.inbox.next().await {
                 Some(Delivery::Messages(chunk)) => {
                     if self.inbox.took(chunk.values.len()) {
-                        self.client.tell(Command::Taken)?;
+                        // Nobody hears it when the task has ended; the chunk is out of the queue and must not be lost with the error.
+                        let _ = self.client.tell(Command::Taken);
                     }
                     chunk
                 }

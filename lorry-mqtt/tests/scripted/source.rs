@@ -78,6 +78,24 @@ async fn what_waits_is_delivered_although_the_server_says_that_it_has_kept_the_s
 }
 
 #[tokio::test]
+async fn what_arrived_before_the_end_is_handed_over_after_it() {
+    let server = Server::start().await;
+    let (mut source, mut peer) = source(&server, |mut options| {
+        options.source.receive_maximum = 1;
+        options
+    })
+    .await;
+    peer.send(Qos::AtLeastOnce, 1, "the last").await;
+    peer.write(&Packet::Disconnect(Disconnect::new(Reason::SESSION_TAKEN_OVER))).await;
+    // Until the connection's task is gone, so that it cannot be told anything any more.
+    assert!(peer.read().await.is_none());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(chunk(&mut source).await.2, ["the last"]);
+    assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(_))));
+    assert_eq!(within(source.next(1)).await.unwrap_err().class(), Class::Config);
+}
+
+#[tokio::test]
 async fn closing_a_source_acknowledges_what_was_settled_and_nothing_else() {
     let server = Server::start().await;
     let (mut source, mut peer) = source(&server, |options| options).await;
