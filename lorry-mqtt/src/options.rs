@@ -53,8 +53,8 @@ impl Default for ClientOptions {
 pub struct SourceOptions {
     /// A topic filter to subscribe to, besides the one in the path; may be repeated.
     pub topic: Vec<String>,
-    /// How many messages may be on their way through the relay, unacknowledged. A server of version 5 is told; from any server no more is
-    /// read.
+    /// How many messages of QoS 1 may be on their way through the relay, unacknowledged. A server of version 5 is told; from any server no
+    /// more is read.
     pub receive_maximum: u16,
     /// Share the work with the other clients of this group: each message goes to one of them. A named relay needs `--instance` then.
     pub share: Option<String>,

@@ -1,6 +1,6 @@
 //! `mqttsink`: publishes, and answers once the server has confirmed.
 
-use crate::client::{Client, Command, Endpoint, Hold, Inbox};
+use crate::client::{Client, Command, Endpoint};
 use crate::mapping;
 use crate::options::{MqttOptions, Protocol, Retain};
 use crate::packet::{Publish, Text};
@@ -30,7 +30,7 @@ use tokio::sync::oneshot;
 pub struct MqttSink {
     options: MqttOptions,
     topic: Option<Topic>,
-    client: Option<(Client, Inbox)>,
+    client: Option<Client>,
     id: Option<String>,
 }
 
@@ -113,16 +113,15 @@ impl Sink for MqttSink {
     async fn open(&mut self, context: Context) -> Result<()> {
         self.client = None;
         let setup = self.setup(&context)?;
-        let hold = Hold { messages: 1, bytes: usize::MAX, message_size: usize::MAX };
         let endpoint = Endpoint::new(&self.options)?;
-        let (mut client, inbox) = Client::spawn(endpoint, setup, hold, context.retry, context.status);
+        let (mut client, _) = Client::spawn(endpoint, setup, usize::MAX, context.retry, context.status);
         client.ready().await?;
-        self.client = Some((client, inbox));
+        self.client = Some(client);
         Ok(())
     }
 
     async fn send(&mut self, batch: Batch) -> Result<Receipt> {
-        let Some((client, _)) = &self.client else { return Err(Error::usage("the sink is not open")) };
+        let Some(client) = &self.client else { return Err(Error::usage("the sink is not open")) };
         let (mut publishes, mut failures) = (Vec::with_capacity(batch.len()), Vec::new());
         for (index, message) in batch.iter().enumerate() {
             match self.publish(message) {
@@ -144,7 +143,7 @@ impl Sink for MqttSink {
     }
 
     async fn close(&mut self) -> Result<()> {
-        if let Some((client, _)) = self.client.take() {
+        if let Some(client) = self.client.take() {
             client.close().await;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `mqttsrc`: subscribes, and acknowledges what the relay has delivered.
 
-use crate::client::{Client, Command, Delivery, Endpoint, Hold, Inbox};
+use crate::client::{Client, Command, Delivery, Endpoint, Inbox};
 use crate::options::{MqttOptions, Protocol};
 use crate::packet::{Filter, Qos, RetainHandling, Text, Version};
 use crate::session::{Password, Setup};
@@ -9,8 +9,6 @@ use lorry_core::relay::{Chunk, Context, Event, Guarantee, Identity, Settled, Set
 use lorry_core::{Error, Message, Result, async_trait};
 use std::time::Duration;
 
-/// Bytes on their way through the relay, at most; one message more may come.
-const HOLD_BYTES: usize = 64 << 20;
 /// How long the session of an unnamed relay outlives a lost connection.
 const UNNAMED_EXPIRY: Duration = Duration::from_secs(300);
 /// mosquitto's window for 3.1.1, which it does not announce.
@@ -148,13 +146,9 @@ impl Source for MqttSource {
     async fn open(&mut self, context: Context) -> Result<()> {
         self.running = None;
         let setup = self.setup(&context)?;
-        let hold = Hold {
-            messages: self.options.source.receive_maximum.into(),
-            bytes: HOLD_BYTES,
-            message_size: self.options.source.max_message_size.bytes(),
-        };
+        let max_size = self.options.source.max_message_size.bytes();
         let endpoint = Endpoint::new(&self.options)?;
-        let (mut client, inbox) = Client::spawn(endpoint, setup, hold, context.retry, context.status);
+        let (mut client, inbox) = Client::spawn(endpoint, setup, max_size, context.retry, context.status);
         client.ready().await?;
         self.running = Some(Running { client, inbox, rest: None });
         Ok(())
@@ -190,7 +184,7 @@ impl Running {
             Some(chunk) => chunk,
             None => match self.inbox.next().await {
                 Some(Delivery::Messages(chunk)) => {
-                    if self.inbox.took(chunk.values.len()) {
+                    if self.inbox.took(&chunk) {
                         // Nobody hears it when the task has ended; the chunk is out of the queue and must not be lost with the error.
                         let _ = self.client.tell(Command::Taken);
                     }

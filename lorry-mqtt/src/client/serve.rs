@@ -10,7 +10,6 @@ use crate::session::{Due, Event, KeepAlive, Wire};
 use bytes::{Buf, BytesMut};
 use lorry_core::relay::{Chunk, LaneId, Settled};
 use lorry_core::{Class, Error, ErrorKind, Message, Result};
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot;
@@ -174,7 +173,7 @@ impl Task {
     fn digest(&mut self, at: &mut Serving) -> Result<()> {
         loop {
             // Only messages have to wait: what else there is, such as SUBACK behind a backlog, can always be taken.
-            let full = self.is_full(at) && at.inbox.first().is_some_and(|byte| byte >> 4 == PUBLISH);
+            let full = self.is_full() && at.inbox.first().is_some_and(|byte| byte >> 4 == PUBLISH);
             if full != at.paused {
                 at.paused = full;
                 at.alive.pause(full, Instant::now());
@@ -217,10 +216,8 @@ impl Task {
     }
 
     /// Whether as much is held as may be.
-    fn is_full(&self, at: &Serving) -> bool {
-        let (messages, bytes) = self.session.held();
-        let queued = self.arrivals.queued.load(Ordering::Acquire) + at.batch.len();
-        messages >= self.hold.messages || bytes >= self.hold.bytes || queued >= self.hold.messages.max(CHUNK) * 2
+    fn is_full(&self) -> bool {
+        self.session.is_window_full() || self.arrivals.is_full()
     }
 
     fn is_up(&mut self, at: &mut Serving) {
@@ -234,7 +231,7 @@ impl Task {
         if at.batch.is_empty() {
             at.batch_first = number;
         }
-        let (size, limit) = (publish.payload.len(), self.hold.message_size);
+        let (size, limit) = (publish.payload.len(), self.max_message_size);
         if size > limit {
             let what = format!("the message has {size} bytes, more than max-message-size={limit}");
             let error = Error::data(ErrorKind::TooLarge, "receive", what).with("topic", &publish.topic);
@@ -249,13 +246,11 @@ impl Task {
     fn flush_batch(&mut self, at: &mut Serving) {
         if !at.batch.is_empty() {
             let messages = std::mem::take(&mut at.batch);
-            self.arrivals.queued.fetch_add(messages.len(), Ordering::AcqRel);
             let mut chunk = Chunk::sequential(LaneId(self.session.generation()), at.batch_first, messages);
             for (index, error) in at.unfit.drain(..) {
                 chunk.refuse(index, error);
             }
-            // Without a source there is nobody to deliver to, and the task is about to end.
-            let _ = self.arrivals.deliveries.send(Delivery::Messages(chunk));
+            self.arrivals.push(Delivery::Messages(chunk));
         }
     }
 

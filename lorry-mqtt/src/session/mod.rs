@@ -170,9 +170,9 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         self.limits
     }
 
-    /// Messages and bytes that have arrived and are not released.
-    pub(crate) fn held(&self) -> (usize, usize) {
-        self.incoming.held()
+    /// Whether the server has sent as much as it may before something is released.
+    pub(crate) fn is_window_full(&self) -> bool {
+        self.incoming.unacknowledged() >= self.setup.receive_maximum.into()
     }
 
     /// Whether the server has answered CONNECT on this connection.
@@ -421,6 +421,12 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
     #[cfg(test)]
     pub(crate) fn limit_ids(&mut self, highest: u16) {
         self.outgoing.limit_ids(highest);
+    }
+
+    /// Messages that have arrived and are not released.
+    #[cfg(test)]
+    pub(crate) fn unreleased(&self) -> usize {
+        self.incoming.len()
     }
 
     #[cfg(test)]

@@ -430,7 +430,7 @@ impl World {
             self.session.release(self.session.generation(), arrived - 1, &mut self.wire).unwrap();
             self.read(usize::MAX);
             assert!(self.sent.iter().all(|sent| sent.qos == 0), "not acknowledged");
-            assert_eq!(self.session.held(), (0, 0));
+            assert_eq!(self.session.unreleased(), 0);
         }
     }
 }

@@ -95,6 +95,28 @@ async fn what_arrived_before_the_end_is_handed_over_after_it() {
     assert_eq!(within(source.next(1)).await.unwrap_err().class(), Class::Config);
 }
 
+// A server does not count messages of QoS 0 in the window, so a relay that holds more of them than fit into it must get the next one.
+
+#[tokio::test]
+async fn messages_of_qos_0_are_taken_beyond_the_window() {
+    for subscribed in [0, 1] {
+        let server = Server::start().await;
+        let (mut source, mut peer) = source(&server, |mut options| {
+            options.source.receive_maximum = 10;
+            options.qos(subscribed)
+        })
+        .await;
+        let sending = tokio::spawn(async move {
+            for _ in 0..1_000 {
+                peer.send(Qos::AtMostOnce, 0, "x").await;
+            }
+            peer
+        });
+        collect(&mut source, 1_000).await;
+        within(sending).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn closing_a_source_acknowledges_what_was_settled_and_nothing_else() {
     let server = Server::start().await;
