@@ -18,6 +18,7 @@ pub use source::MqttListenSource;
 
 use lorry_core::registry::{ElementSpec, Login};
 use lorry_core::tls::TlsOptions;
+use options::ListenerTopics;
 
 /// `mqttlistensrc`, for the schemes `mqtt+listen` and `mqtts+listen`.
 pub(crate) fn spec() -> ElementSpec {
@@ -28,6 +29,7 @@ pub(crate) fn spec() -> ElementSpec {
         .schemes(&["mqtt+listen", "mqtts+listen"])
         .about("takes messages from devices that publish straight to it over MQTT")
         .docs(include_str!("docs.md"))
+        .options::<ListenerTopics>()
         .options::<ListenerOptions>()
         .options::<Login>()
         .options::<TlsOptions>()

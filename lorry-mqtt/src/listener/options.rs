@@ -13,8 +13,6 @@ use std::time::Duration;
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct ListenerOptions {
-    /// A filter of topics that devices may publish to, besides the one in the path; may be repeated. Default: `#`.
-    pub topic: Vec<String>,
     /// A file of `user:password` lines, in place of `user=` and `password=`: who may log in. Lines that begin with `#` are comments.
     pub users_file: Option<PathBuf>,
     /// Most devices connected at a time.
@@ -32,7 +30,6 @@ pub struct ListenerOptions {
 impl Default for ListenerOptions {
     fn default() -> Self {
         Self {
-            topic: Vec::new(),
             users_file: None,
             max_clients: 1_000,
             max_packet_size: Size(16 << 20),
@@ -41,6 +38,14 @@ impl Default for ListenerOptions {
             connect_timeout: Span(Duration::from_secs(10)),
         }
     }
+}
+
+/// Becomes part of [`MqttListenOptions::topics`].
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct ListenerTopics {
+    /// A filter of topics that devices may publish to, besides the one in the path; may be repeated. Default: `#`.
+    topic: Vec<String>,
 }
 
 /// Everything about a listener: where it listens, who may come, and how much it takes. Made from an address or by hand.
@@ -91,7 +96,8 @@ impl MqttListenOptions {
     pub(crate) fn take(args: &mut Args) -> Result<Self> {
         let login = args.login()?;
         let tls: TlsOptions = args.take()?;
-        let mut listener: ListenerOptions = args.take()?;
+        let listener: ListenerOptions = args.take()?;
+        let ListenerTopics { topic: mut further } = args.take()?;
         let uri = args.uri();
         let is_tls = uri.scheme() == "mqtts+listen";
         if tls.is_set() && !is_tls {
@@ -106,7 +112,7 @@ impl MqttListenOptions {
         };
         let path = uri.path().strip_prefix('/').unwrap_or(uri.path());
         let mut topics: Vec<_> = (!path.is_empty()).then(|| path.to_owned()).into_iter().collect();
-        topics.append(&mut listener.topic);
+        topics.append(&mut further);
         let options =
             Self { host: host.name.clone(), port: host.port, tls: is_tls.then_some(tls), login, topics, listener };
         options.check()?;

@@ -8,16 +8,16 @@ mod keepalive;
 #[cfg(test)]
 mod model;
 mod outgoing;
+mod setup;
 
 pub(crate) use keepalive::{Due, KeepAlive};
 pub(crate) use outgoing::Outcome;
+pub(crate) use setup::Setup;
 
 use crate::error;
 use crate::packet::{
-    Ack, ConnAck, Connect, ConnectProperties, Disconnect, Filter, Packet, Publish, Qos, Reason, Subscribe, Text,
-    Version,
+    Ack, ConnAck, Connect, ConnectProperties, Disconnect, Packet, Publish, Qos, Reason, Subscribe, Text, Version,
 };
-use bytes::Bytes;
 use incoming::Incoming;
 use lorry_core::{Error, ErrorKind, Result};
 use outgoing::Outgoing;
@@ -33,41 +33,6 @@ pub(crate) trait Wire {
     /// Whether another publish should be written now.
     fn has_room(&self) -> bool {
         true
-    }
-}
-
-/// What a session asks of the server.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) version: Version,
-    pub(crate) client_id: Text,
-    pub(crate) user: Option<Text>,
-    pub(crate) password: Option<Password>,
-    pub(crate) keep_alive: u16,
-    /// Begin without what an earlier process left.
-    pub(crate) fresh: bool,
-    /// How long the server keeps the session without a connection, in seconds; 0 = it ends with the connection.
-    pub(crate) expiry: u32,
-    /// Have the server forget the session at the end.
-    pub(crate) forget: bool,
-    /// How many unacknowledged messages are taken.
-    pub(crate) receive_maximum: u16,
-    /// How many unanswered publishes are sent, where the server does not ask for fewer.
-    pub(crate) send_maximum: u16,
-    pub(crate) filters: Vec<Filter>,
-    /// A lower QoS than a filter asks for is an error.
-    pub(crate) strict: bool,
-    /// The highest QoS of what will be published.
-    pub(crate) publish_qos: Option<Qos>,
-}
-
-/// A password that no `Debug` shows.
-#[derive(Clone)]
-pub(crate) struct Password(pub(crate) Bytes);
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
     }
 }
 

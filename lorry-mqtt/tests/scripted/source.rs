@@ -80,11 +80,7 @@ async fn what_waits_is_delivered_although_the_server_says_that_it_has_kept_the_s
 #[tokio::test]
 async fn what_arrived_before_the_end_is_handed_over_after_it() {
     let server = Server::start().await;
-    let (mut source, mut peer) = source(&server, |mut options| {
-        options.source.receive_maximum = 1;
-        options
-    })
-    .await;
+    let (mut source, mut peer) = narrow_source(&server, 1, |options| options).await;
     peer.send(Qos::AtLeastOnce, 1, "the last").await;
     peer.write(&Packet::Disconnect(Disconnect::new(Reason::SESSION_TAKEN_OVER))).await;
     // Until the connection's task is gone, so that it cannot be told anything any more.
@@ -101,11 +97,7 @@ async fn what_arrived_before_the_end_is_handed_over_after_it() {
 async fn messages_of_qos_0_are_taken_beyond_the_window() {
     for subscribed in [0, 1] {
         let server = Server::start().await;
-        let (mut source, mut peer) = source(&server, |mut options| {
-            options.source.receive_maximum = 10;
-            options.qos(subscribed)
-        })
-        .await;
+        let (mut source, mut peer) = narrow_source(&server, 10, |options| options.qos(subscribed)).await;
         let sending = tokio::spawn(async move {
             for _ in 0..1_000 {
                 peer.send(Qos::AtMostOnce, 0, "x").await;
@@ -140,11 +132,7 @@ async fn closing_a_source_acknowledges_what_was_settled_and_nothing_else() {
 #[tokio::test]
 async fn closing_hears_the_server_out_so_that_nothing_is_reset() {
     let server = Server::start().await;
-    let (mut source, mut peer) = source(&server, |mut options| {
-        options.source.receive_maximum = 1;
-        options
-    })
-    .await;
+    let (mut source, mut peer) = narrow_source(&server, 1, |options| options).await;
     // The second waits in the socket: no more than one is taken.
     peer.send(Qos::AtLeastOnce, 1, "x").await;
     let (lane, last) = collect(&mut source, 1).await;
@@ -171,8 +159,7 @@ async fn closing_hears_the_server_out_so_that_nothing_is_reset() {
 #[tokio::test]
 async fn no_more_is_taken_than_may_be_open_and_pings_go_on_meanwhile() {
     let server = Server::start().await;
-    let (mut source, peer) = source(&server, |mut options| {
-        options.source.receive_maximum = 10;
+    let (mut source, peer) = narrow_source(&server, 10, |mut options| {
         options.client.keep_alive = lorry_core::registry::Span(Duration::from_secs(1));
         options
     })
@@ -215,9 +202,8 @@ async fn a_backlog_before_suback_is_no_deadlock() {
     // Within the limit, as mosquitto does it, and beyond it.
     for backlog in [10, 11, 2_000] {
         let server = Server::start().await;
-        let mut options = server.options().topic("#");
-        options.source.receive_maximum = 10;
-        let mut source = MqttSource::new(options);
+        let source = MqttSource::new(server.options().topic("#"));
+        let mut source = source.options(|options| options.receive_maximum = 10);
         let (opened, _peer) = tokio::join!(within(source.open(context())), async {
             let mut peer = server.accept(true).await;
             let packet_id = peer.subscribe().await.packet_id;

@@ -1,14 +1,22 @@
 //! What a person may ask of an MQTT client, as options of an address and as a builder.
 
-use crate::packet::{Qos, Version};
-use crate::topic;
-use lorry_core::registry::{Args, Host, Login, Secret, Size, Span, Uri};
+mod choices;
+mod sink;
+mod source;
+
+pub use choices::{Protocol, Retain};
+pub use sink::MqttSinkOptions;
+pub(crate) use sink::SinkTopic;
+pub use source::MqttSourceOptions;
+pub(crate) use source::SourceTopics;
+
+use crate::packet::Qos;
+use lorry_core::registry::{Args, Host, Login, Secret, Span, Uri};
 use lorry_core::relay::Identity;
 use lorry_core::tls::TlsOptions;
-use lorry_core::{Error, Result, Template};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use std::borrow::Cow;
+use lorry_core::{Error, Result};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Options of source and sink alike.
@@ -47,128 +55,13 @@ impl Default for ClientOptions {
     }
 }
 
-/// Options of `mqttsrc` beyond those of [`ClientOptions`].
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct SourceOptions {
-    /// A topic filter to subscribe to, besides the one in the path; may be repeated.
-    pub topic: Vec<String>,
-    /// How many messages of QoS 1 may be on their way through the relay, unacknowledged. A server of version 5 is told; from any server no
-    /// more is read.
-    pub receive_maximum: u16,
-    /// Share the work with the other clients of this group: each message goes to one of them. A named relay needs `--instance` then.
-    pub share: Option<String>,
-    /// A message with a larger payload is an error. It is read first, and the connection lives on.
-    pub max_message_size: Size,
-}
-
-impl Default for SourceOptions {
-    fn default() -> Self {
-        Self { topic: Vec::new(), receive_maximum: 1_000, share: None, max_message_size: Size(16 << 20) }
-    }
-}
-
-/// Options of `mqttsink` beyond those of [`ClientOptions`].
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct SinkOptions {
-    /// The topic to publish to, where it does not stand in the path.
-    pub topic: Option<String>,
-    /// Whether the server keeps the message for later subscribers: `false`, `true`, or `keep` = as the message itself came.
-    pub retain: Retain,
-    /// Publish each message under its own address; the topic, if there is one, is for messages without.
-    pub keep_address: bool,
-    /// How many publishes may wait for their acknowledgement, where the server does not ask for fewer.
-    pub max_in_flight: u16,
-}
-
-impl Default for SinkOptions {
-    fn default() -> Self {
-        Self { topic: None, retain: Retain::default(), keep_address: false, max_in_flight: 1_000 }
-    }
-}
-
-/// A protocol version to ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Protocol {
-    /// MQTT 5, or 3.1.1 where the server knows only that.
-    #[default]
-    V5,
-    /// MQTT 3.1.1.
-    V4,
-}
-
-impl From<Protocol> for Version {
-    fn from(protocol: Protocol) -> Self {
-        match protocol {
-            Protocol::V5 => Self::V5,
-            Protocol::V4 => Self::V4,
-        }
-    }
-}
-
-/// Whether published messages are kept by the server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Retain {
-    /// No.
-    #[default]
-    No,
-    /// Yes.
-    Yes,
-    /// Those that were kept where they came from.
-    Keep,
-}
-
-macro_rules! choice {
-    ($type:ty, $what:literal, $($variant:path = $first:literal $(| $other:literal)*,)*) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(from)?;
-                match text.trim().to_ascii_lowercase().as_str() {
-                    $($first $(| $other)* => Ok($variant),)*
-                    _ => Err(serde::de::Error::custom(format!(concat!("{:?} is not ", $what), text))),
-                }
-            }
-        }
-
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(match self { $($variant => $first,)* })
-            }
-        }
-
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($type).into()
-            }
-
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "enum": [$($first),*] })
-            }
-        }
-    };
-}
-
-choice!(Protocol, "5 or 3.1.1", Protocol::V5 = "5" | "5.0" | "v5", Protocol::V4 = "3.1.1" | "311" | "v3.1.1" | "4",);
-choice!(
-    Retain,
-    "true, false or keep",
-    Retain::No = "false" | "no" | "off" | "0",
-    Retain::Yes = "true" | "yes" | "on" | "1",
-    Retain::Keep = "keep",
-);
-
-/// Everything about an MQTT client: where it connects, as whom, and how. Made from an address or by hand.
+/// What every MQTT client needs, source or sink: where it connects, as whom, how, and its topics. Made from an address or by hand.
 ///
 /// ```
 /// use lorry_mqtt::{MqttOptions, Protocol};
 ///
 /// let by_hand = MqttOptions::new("localhost").topic("sensors/+/temperature").version(Protocol::V4);
-/// let parsed = MqttOptions::parse_source("mqtt://localhost/sensors/+/temperature?version=3.1.1")?;
+/// let (parsed, _) = MqttOptions::parse_source("mqtt://localhost/sensors/+/temperature?version=3.1.1")?;
 /// assert_eq!(by_hand.topics, parsed.topics);
 /// assert_eq!(by_hand.client.version, parsed.client.version);
 /// # Ok::<(), lorry_core::Error>(())
@@ -183,12 +76,8 @@ pub struct MqttOptions {
     pub login: Login,
     /// Topic filters to subscribe to, or the one topic to publish to.
     pub topics: Vec<String>,
-    /// What source and sink have in common.
+    /// The rest.
     pub client: ClientOptions,
-    /// What only a source has.
-    pub source: SourceOptions,
-    /// What only a sink has.
-    pub sink: SinkOptions,
 }
 
 impl MqttOptions {
@@ -200,8 +89,6 @@ impl MqttOptions {
             login: Login::default(),
             topics: Vec::new(),
             client: ClientOptions::default(),
-            source: SourceOptions::default(),
-            sink: SinkOptions::default(),
         }
     }
 
@@ -209,7 +96,7 @@ impl MqttOptions {
     ///
     /// # Errors
     /// [`Usage`](lorry_core::ErrorKind::Usage): a malformed address, an unknown option, no topic.
-    pub fn parse_source(address: &str) -> Result<Self> {
+    pub fn parse_source(address: &str) -> Result<(Self, MqttSourceOptions)> {
         let mut args = Args::parse(address, &[])?;
         let options = Self::take_source(&mut args)?;
         args.finish()?;
@@ -220,30 +107,30 @@ impl MqttOptions {
     ///
     /// # Errors
     /// As [`parse_source`](Self::parse_source).
-    pub fn parse_sink(address: &str) -> Result<Self> {
+    pub fn parse_sink(address: &str) -> Result<(Self, MqttSinkOptions)> {
         let mut args = Args::parse(address, &[])?;
         let options = Self::take_sink(&mut args)?;
         args.finish()?;
         Ok(options)
     }
 
-    pub(crate) fn take_source(args: &mut Args) -> Result<Self> {
-        let mut options = Self::take_common(args)?;
-        options.source = args.take()?;
-        options.topics.append(&mut options.source.topic);
-        options.check_source()?;
-        Ok(options)
+    pub(crate) fn take_source(args: &mut Args) -> Result<(Self, MqttSourceOptions)> {
+        let mut options = Self::take(args)?;
+        options.topics.append(&mut args.take::<SourceTopics>()?.topic);
+        let own: MqttSourceOptions = args.take()?;
+        own.check(&options)?;
+        Ok((options, own))
     }
 
-    pub(crate) fn take_sink(args: &mut Args) -> Result<Self> {
-        let mut options = Self::take_common(args)?;
-        options.sink = args.take()?;
-        options.topics.extend(options.sink.topic.take());
-        options.check_sink()?;
-        Ok(options)
+    pub(crate) fn take_sink(args: &mut Args) -> Result<(Self, MqttSinkOptions)> {
+        let mut options = Self::take(args)?;
+        options.topics.extend(args.take::<SinkTopic>()?.topic);
+        let own: MqttSinkOptions = args.take()?;
+        own.check(&options)?;
+        Ok((options, own))
     }
 
-    fn take_common(args: &mut Args) -> Result<Self> {
+    fn take(args: &mut Args) -> Result<Self> {
         let login = args.login()?;
         let client = args.take()?;
         let tls: TlsOptions = args.take()?;
@@ -316,64 +203,8 @@ impl MqttOptions {
         self
     }
 
-    /// Published messages are kept, or not.
-    #[must_use]
-    pub fn retain(mut self, retain: Retain) -> Self {
-        self.sink.retain = retain;
-        self
-    }
-
-    /// Messages are published under their own address.
-    #[must_use]
-    pub fn keep_address(mut self) -> Self {
-        self.sink.keep_address = true;
-        self
-    }
-
-    pub(crate) fn check_source(&self) -> Result<()> {
-        self.check_common()?;
-        if self.topics.is_empty() {
-            return Err(Error::usage("an MQTT source needs a topic")
-                .hint("write it as the path, such as mqtt://localhost/sensors/#, or topic="));
-        }
-        for filter in &self.topics {
-            if !topic::is_filter(filter) {
-                return Err(Error::usage(format!("{filter:?} is no topic filter"))
-                    .hint("+ and # each stand for a whole level, and # only at the end"));
-            }
-        }
-        if self.source.receive_maximum == 0 {
-            return Err(Error::usage("option \"receive-maximum\" must be at least 1"));
-        }
-        match &self.source.share {
-            Some(group) if group.is_empty() || group.contains(['/', '+', '#']) => {
-                Err(Error::usage(format!("option \"share\": {group:?} is no group name")).hint("it has no /, + or #"))
-            }
-            Some(_) if self.topics.iter().any(|filter| filter.starts_with("$share/")) => {
-                Err(Error::usage("share= and a topic that begins with $share/").hint("give the group once"))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    pub(crate) fn check_sink(&self) -> Result<()> {
-        self.check_common()?;
-        match &self.topics[..] {
-            [] if self.sink.keep_address => Ok(()),
-            [] => Err(Error::usage("an MQTT sink needs a topic")
-                .hint("write it as the path, such as mqtt://localhost/alerts, or keep-address=true")),
-            [topic] if Template::parse(topic)?.constant().is_none() => Ok(()),
-            [topic] if !topic::is_name(topic.as_bytes()) => {
-                Err(Error::usage(format!("{topic:?} is no topic to publish to")).hint("it must not have + or # in it"))
-            }
-            [topic] if topic.len() > usize::from(u16::MAX) => Err(Error::usage("the topic is longer than 65535 bytes")),
-            [_] if self.sink.max_in_flight == 0 => Err(Error::usage("option \"max-in-flight\" must be at least 1")),
-            [_] => Ok(()),
-            _ => Err(Error::usage("an MQTT sink has one topic").hint("name it in the path or as topic=, not both")),
-        }
-    }
-
-    fn check_common(&self) -> Result<()> {
+    /// What source and sink require alike.
+    fn check(&self) -> Result<()> {
         match self.client.qos {
             0 | 1 => {}
             2 => {
