@@ -1,6 +1,7 @@
 //! What the connections of a listener share.
 
 use super::budget::Budget;
+use super::lock;
 use super::login::Logins;
 use super::options::MqttListenOptions;
 use super::sessions::{Save, Sessions};
@@ -9,7 +10,7 @@ use crate::topic;
 use lorry_core::relay::LaneId;
 use lorry_core::{Message, Result};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -35,6 +36,7 @@ pub(super) enum Delivery {
     Lost(LaneId),
 }
 
+/// Bounded by the window of the connection: it is told of what it has delivered.
 type Orders = mpsc::UnboundedSender<Order>;
 
 #[derive(Debug)]
@@ -179,11 +181,6 @@ impl Hub {
     pub(super) fn last_lane(&self) -> u64 {
         lock(&self.clients).last
     }
-}
-
-/// No panic happens under these locks; should one, what they guard is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
