@@ -1,5 +1,6 @@
 //! What a person may ask of an MQTT client, as options of an address and as a builder.
 
+pub(crate) mod address;
 mod choices;
 mod sink;
 mod source;
@@ -11,7 +12,7 @@ pub use source::MqttSourceOptions;
 pub(crate) use source::SourceTopics;
 
 use crate::packet::Qos;
-use lorry_core::registry::{Args, Host, Login, Secret, Span, Uri};
+use lorry_core::registry::{Args, Host, Login, Span};
 use lorry_core::relay::Identity;
 use lorry_core::tls::TlsOptions;
 use lorry_core::{Error, Result};
@@ -97,10 +98,7 @@ impl MqttOptions {
     /// # Errors
     /// [`Usage`](lorry_core::ErrorKind::Usage): a malformed address, an unknown option, no topic.
     pub fn parse_source(address: &str) -> Result<(Self, MqttSourceOptions)> {
-        let mut args = Args::parse(address, &[])?;
-        let options = Self::take_source(&mut args)?;
-        args.finish()?;
-        Ok(options)
+        address::parse(address, Self::take_source)
     }
 
     /// From a sink's address, such as `mqtt://localhost/alerts?retain=true`.
@@ -108,10 +106,7 @@ impl MqttOptions {
     /// # Errors
     /// As [`parse_source`](Self::parse_source).
     pub fn parse_sink(address: &str) -> Result<(Self, MqttSinkOptions)> {
-        let mut args = Args::parse(address, &[])?;
-        let options = Self::take_sink(&mut args)?;
-        args.finish()?;
-        Ok(options)
+        address::parse(address, Self::take_sink)
     }
 
     pub(crate) fn take_source(args: &mut Args) -> Result<(Self, MqttSourceOptions)> {
@@ -131,26 +126,17 @@ impl MqttOptions {
     }
 
     fn take(args: &mut Args) -> Result<Self> {
-        let login = args.login()?;
-        let client = args.take()?;
-        let tls: TlsOptions = args.take()?;
+        address::has_its_slashes(args.uri())?;
+        let (login, client, tls) = (args.login()?, args.take()?, address::take_tls(args, "mqtts")?);
         let uri = args.uri();
-        has_its_slashes(uri)?;
-        let is_tls = uri.scheme() == "mqtts";
-        if tls.is_set() && !is_tls {
-            return Err(Error::usage("ca=, cert=, key= and insecure= are for TLS")
-                .with("address", uri)
-                .hint("write mqtts://"));
-        }
         let mut options = Self::new("localhost");
         if uri.hosts().iter().any(|host| !host.name.is_empty()) {
             options.hosts = uri.hosts().to_vec();
         } else if let Some(host) = uri.hosts().first() {
             options.hosts[0].port = host.port;
         }
-        let path = uri.path().strip_prefix('/').unwrap_or(uri.path());
-        options.topics.extend((!path.is_empty()).then(|| path.to_owned()));
-        Ok(Self { tls: is_tls.then_some(tls), login, client, ..options })
+        options.topics.extend(address::topic(uri));
+        Ok(Self { tls, login, client, ..options })
     }
 
     /// On this port.
@@ -170,8 +156,7 @@ impl MqttOptions {
     /// Logging in with this user and password.
     #[must_use]
     pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.login.user = Some(user.into());
-        self.login.password = Secret::new(password.into());
+        self.login = address::login(user, password);
         self
     }
 
@@ -205,23 +190,17 @@ impl MqttOptions {
 
     /// What source and sink require alike.
     fn check(&self) -> Result<()> {
-        match self.client.qos {
-            0 | 1 => {}
-            2 => {
-                return Err(Error::usage("option \"qos\": QoS 2 is not available yet").hint(
-                    "write qos=1: delivered at least once, and an upsert or a dedupe makes repetitions harmless",
-                ));
-            }
-            other => {
-                return Err(
-                    Error::usage(format!("option \"qos\": {other} is no quality of service")).hint("write 0 or 1")
-                );
-            }
-        }
         if self.client.keep_alive.0 > Duration::from_secs(u16::MAX.into()) {
             return Err(Error::usage("option \"keep-alive\" must be at most 65535 seconds"));
         }
-        Ok(())
+        match self.client.qos {
+            0 | 1 => Ok(()),
+            2 => Err(Error::usage("option \"qos\": QoS 2 is not available yet")
+                .hint("write qos=1: delivered at least once, and an upsert or a dedupe makes repetitions harmless")),
+            other => {
+                Err(Error::usage(format!("option \"qos\": {other} is no quality of service")).hint("write 0 or 1"))
+            }
+        }
     }
 
     /// Where it connects to, without user and password: for identities and errors.
@@ -232,12 +211,11 @@ impl MqttOptions {
     }
 
     pub(crate) fn host_text(&self, host: &Host) -> String {
-        let (open, close) = if host.name.contains(':') { ("[", "]") } else { ("", "") };
-        format!("{open}{}{close}:{}", host.name, self.port_of(host))
+        address::authority(&host.name, self.port_of(host))
     }
 
     pub(crate) fn port_of(&self, host: &Host) -> u16 {
-        host.port.unwrap_or(if self.tls.is_some() { 8883 } else { 1883 })
+        address::port(host.port, self.tls.is_some())
     }
 
     pub(crate) fn qos_value(&self) -> Qos {
@@ -269,20 +247,4 @@ impl MqttOptions {
             None => base,
         }
     }
-}
-
-/// Without the slashes a login would be the beginning of a topic, and its password no secret.
-///
-/// # Errors
-/// `mqtt:joe:pw@host/topic`, in words that do not show what may be a password.
-fn has_its_slashes(uri: &Uri) -> Result<()> {
-    let body = uri.rest().split('?').next().unwrap_or_default();
-    if body.starts_with("//") {
-        return Ok(());
-    }
-    let first = body.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let Some((_, server)) = body.rsplit_once('@').filter(|_| first.contains(['@', ':'])) else { return Ok(()) };
-    let scheme = uri.scheme();
-    Err(Error::usage(format!("the slashes before the login are missing in {:?}", uri.to_string()))
-        .hint(format!("write {scheme}://USER:***@{server}, or {scheme}:///TOPIC for a topic with an @ in it")))
 }
