@@ -4,7 +4,9 @@
 mod arrivals;
 mod batches;
 mod connect;
+mod connection;
 mod drops;
+mod receive;
 mod serve;
 mod wire;
 
@@ -16,7 +18,7 @@ use crate::packet::Publish;
 use crate::session::{Session, Setup};
 use arrivals::Arrivals;
 use batches::Batches;
-use connect::Connection;
+use connection::Connection;
 use drops::{Drops, Suspicion};
 use lorry_core::relay::{Failure, LaneId, Settled, Status};
 use lorry_core::{Backoff, Error, ErrorKind, Next, Result, Retry};
