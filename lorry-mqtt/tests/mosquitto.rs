@@ -196,6 +196,34 @@ async fn a_killed_server_costs_neither_source_nor_sink_a_message() {
     assert_eq!(seen.len(), 4 * EACH);
 }
 
+// It had the session, but not the new filter: nothing ever came for that.
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_killed_server_that_restores_an_older_session_is_subscribed_again() {
+    for version in [Protocol::V5, Protocol::V4] {
+        let mut broker = Mosquitto::start(MosquittoOptions::default());
+        let open = |topic| open_source(options(&broker).topic(topic).version(version), named("older", "mqttsrc0"));
+        open("a").await.close().await.unwrap();
+        broker.save();
+        let mut source = open("b").await;
+        broker.kill9();
+        assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(_))));
+        broker.restart();
+        let asking = async {
+            loop {
+                broker.publish("b", 1, "still there");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let taken = tokio::select! {
+            taken = tokio::time::timeout(Duration::from_secs(10), take(&mut source, 1)) => taken,
+            () = asking => unreachable!(),
+        };
+        assert!(taken.is_ok(), "{version:?}: nothing comes any more");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs mosquitto"]
 async fn one_hundred_thousand_messages_and_none_lost() {

@@ -72,8 +72,8 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         };
         let window = properties.receive_maximum.unwrap_or(u16::MAX).min(self.setup.send_maximum);
         self.outgoing.restart(window.into());
-        // What the server remembers may be older than the filters of this process, so a process subscribes at least once.
-        if !self.subscribes() || (ack.session_present && self.subscribed) {
+        // Also to a session that was kept: it may be of an earlier process with other filters, or one that a killed server has restored.
+        if !self.subscribes() {
             self.phase = Phase::Up;
             return Ok(Event::LoggedIn { subscribed: true });
         }
@@ -103,7 +103,6 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
                 warnings.push(format!("the server grants QoS {} for {path:?}, not {}", reason.0, filter.qos as u8));
             }
         }
-        self.subscribed = true;
         self.phase = Phase::Up;
         Ok(Event::Subscribed(warnings))
     }

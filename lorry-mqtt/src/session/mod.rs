@@ -76,8 +76,6 @@ pub(crate) struct Session<T> {
     warned: bool,
     /// A message came that nobody has asked for.
     strayed: bool,
-    /// The server has subscribed us in this process.
-    subscribed: bool,
     /// Another client of our id has thrown us out.
     taken_over: bool,
     incoming: Incoming,
@@ -106,7 +104,6 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             fall_back: false,
             warned: false,
             strayed: false,
-            subscribed: false,
             taken_over: false,
             incoming: Incoming::default(),
             outgoing: Outgoing::new(),

@@ -187,7 +187,7 @@ impl World {
             let reasons = vec![Reason(1)];
             self.receive(Packet::SubAck(SubAck { packet_id: subscribe.packet_id, reasons, details: None }));
         } else {
-            assert!(session_present || !self.subscribes, "a new session must be subscribed");
+            assert!(!self.subscribes, "every connection must subscribe");
         }
         self.has_session = true;
         self.pump();

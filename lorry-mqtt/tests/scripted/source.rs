@@ -35,6 +35,7 @@ async fn what_is_settled_late_touches_nothing_of_the_next_connection() {
     drop(peer);
     assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(lane)) if lane == old));
     let mut peer = server.accept(true).await;
+    peer.subscribed().await;
     peer.send(Qos::AtLeastOnce, 1, "another, under the same id").await;
     let (new, first, _) = chunk(&mut source).await;
     assert_ne!(old, new);
@@ -69,6 +70,7 @@ async fn what_waits_is_delivered_although_the_server_says_that_it_has_kept_the_s
     until(|| arrived() == 3).await;
     drop(peer);
     let mut peer = server.accept(true).await;
+    peer.subscribed().await;
     peer.send(Qos::AtLeastOnce, 1, "one").await;
     until(|| arrived() == 4).await;
     store.release();
