@@ -148,4 +148,8 @@ async fn what_only_the_relay_s_name_makes_wrong_is_refused_on_opening() {
     let error =
         MqttSource::new(MqttOptions::new("h").version(Protocol::V4)).open(Context::detached("x")).await.unwrap_err();
     assert!(error.to_string().contains("topic"));
+    let mut nowhere = MqttOptions::new("h").topic("t");
+    nowhere.hosts.clear();
+    let error = MqttSource::new(nowhere).open(Context::detached("x")).await.unwrap_err();
+    assert!(error.to_string().contains("server"));
 }

@@ -204,7 +204,7 @@ impl Task {
                 Next::GiveUp => return self.give_up(error),
             };
             if again != Again::Quietly {
-                self.tell(&error, delay);
+                self.report(&error, delay);
             }
             if !self.wait(delay).await {
                 break;
@@ -252,7 +252,7 @@ impl Task {
         }
     }
 
-    fn tell(&self, error: &Error, delay: Duration) {
+    fn report(&self, error: &Error, delay: Duration) {
         use lorry_core::Class;
         match error.class() {
             Class::Config | Class::Data => self.status.degraded(error, delay),

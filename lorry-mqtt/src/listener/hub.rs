@@ -126,7 +126,7 @@ impl Hub {
     /// Lets a device in; one that is there under the same client id has to go.
     ///
     /// # Errors
-    /// The house is full, or closing.
+    /// The listener is full, or closing.
     pub(super) fn enter(self: &Arc<Self>, id: &str, clean: bool, expiry: u32) -> Result<Seat, Reason> {
         let (sender, orders) = mpsc::unbounded_channel();
         let mut clients = lock(&self.clients);
@@ -165,7 +165,7 @@ impl Hub {
         }
     }
 
-    /// Nobody comes in any more, and everybody is told to go once they have been told what was settled before.
+    /// No device is let in any more, and all are told to go once they have been told what was settled before.
     pub(super) fn close(&self) -> Save {
         self.closing.send_replace(true);
         let mut clients = lock(&self.clients);
@@ -190,7 +190,7 @@ mod tests {
     use lorry_core::relay::MemoryState;
 
     #[test]
-    fn a_house_that_closes_is_not_full() {
+    fn a_listener_that_closes_is_not_full() {
         let mut options = MqttListenOptions::new("127.0.0.1");
         options.listener.max_clients = 1;
         let sessions = Sessions::load(Arc::new(MemoryState::default()), "sessions".to_owned()).unwrap();

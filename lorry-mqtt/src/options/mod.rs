@@ -190,6 +190,9 @@ impl MqttOptions {
 
     /// What source and sink require alike.
     fn check(&self) -> Result<()> {
+        if self.hosts.is_empty() {
+            return Err(Error::usage("an MQTT client needs a server"));
+        }
         if self.client.keep_alive.0 > Duration::from_secs(u16::MAX.into()) {
             return Err(Error::usage("option \"keep-alive\" must be at most 65535 seconds"));
         }
