@@ -95,7 +95,7 @@ pub(super) async fn read(reader: &mut (impl AsyncRead + Unpin), inbox: &mut Byte
     reader.read_buf(inbox).await
 }
 
-/// What [`write`] did.
+/// What a [`write()`] did.
 pub(super) enum Wrote {
     Bytes,
     Flushed,
