@@ -15,9 +15,11 @@ mod source;
 pub mod topic;
 
 pub use listener::{ListenerOptions, MqttListenOptions, MqttListenSource};
-pub use options::{ClientOptions, MqttOptions, Protocol, Retain, SinkOptions, SourceOptions};
+pub use options::{ClientOptions, MqttOptions, MqttSinkOptions, MqttSourceOptions, Protocol, Retain};
 pub use sink::MqttSink;
 pub use source::MqttSource;
+
+use options::{SinkTopic, SourceTopics};
 
 use lorry_core::registry::{ElementSpec, Login, Registry};
 use lorry_core::tls::TlsOptions;
@@ -32,7 +34,8 @@ use lorry_core::tls::TlsOptions;
 /// ```
 pub fn register(registry: &mut Registry) {
     let source = ElementSpec::source("mqttsrc", |args| {
-        MqttOptions::take_source(args).map(|options| Box::new(MqttSource::new(options)) as _)
+        let (options, own) = MqttOptions::take_source(args)?;
+        Ok(Box::new(MqttSource::new(options).options(|options| *options = own)))
     });
     registry.add(
         source
@@ -40,20 +43,23 @@ pub fn register(registry: &mut Registry) {
             .about("subscribes to topics of an MQTT server")
             .docs(include_str!("docs.md"))
             .options::<ClientOptions>()
-            .options::<SourceOptions>()
+            .options::<MqttSourceOptions>()
+            .options::<SourceTopics>()
             .options::<Login>()
             .options::<TlsOptions>(),
     );
     registry.add(listener::spec());
     let sink = ElementSpec::sink("mqttsink", |args| {
-        MqttOptions::take_sink(args).map(|options| Box::new(MqttSink::new(options)) as _)
+        let (options, own) = MqttOptions::take_sink(args)?;
+        Ok(Box::new(MqttSink::new(options).options(|options| *options = own)))
     });
     registry.add(
         sink.schemes(&["mqtt", "mqtts"])
             .about("publishes to an MQTT server")
             .docs(include_str!("docs.md"))
             .options::<ClientOptions>()
-            .options::<SinkOptions>()
+            .options::<MqttSinkOptions>()
+            .options::<SinkTopic>()
             .options::<Login>()
             .options::<TlsOptions>(),
     );

@@ -1,11 +1,10 @@
 //! `mqttsink`: publishes, and answers once the server has confirmed.
 
-use crate::client::{Client, Command, Endpoint, Hold, Inbox};
+use crate::client::{Client, Command, Endpoint};
 use crate::mapping;
-use crate::options::{MqttOptions, Protocol, Retain};
+use crate::options::{MqttOptions, MqttSinkOptions, Protocol, Retain};
 use crate::packet::{Publish, Text};
 use crate::session::Setup;
-use crate::source::setup_of;
 use lorry_core::relay::{Batch, Context, Failure, Failures, Identity, Limits, Receipt, Sink, SinkInfo};
 use lorry_core::{Error, ErrorKind, Message, Result, Template, async_trait};
 use std::time::Duration;
@@ -29,8 +28,9 @@ use tokio::sync::oneshot;
 #[derive(Debug)]
 pub struct MqttSink {
     options: MqttOptions,
+    own: MqttSinkOptions,
     topic: Option<Topic>,
-    client: Option<(Client, Inbox)>,
+    client: Option<Client>,
     id: Option<String>,
 }
 
@@ -44,11 +44,18 @@ enum Topic {
 impl MqttSink {
     /// A sink with these options, which are checked when it is opened.
     pub fn new(options: MqttOptions) -> Self {
-        Self { options, topic: None, client: None, id: None }
+        Self { options, own: MqttSinkOptions::default(), topic: None, client: None, id: None }
+    }
+
+    /// With other options of a sink.
+    #[must_use]
+    pub fn options(mut self, change: impl FnOnce(&mut MqttSinkOptions)) -> Self {
+        change(&mut self.own);
+        self
     }
 
     fn setup(&mut self, context: &Context) -> Result<Setup> {
-        self.options.check_sink()?;
+        self.own.check(&self.options)?;
         let options = &self.options;
         let template = options.topics.first().map(|topic| Template::parse(topic)).transpose()?;
         self.topic = template.map(|template| match template.constant() {
@@ -68,15 +75,15 @@ impl MqttSink {
             fresh: clean,
             forget: clean,
             expiry,
-            send_maximum: options.sink.max_in_flight.min(u16::MAX - 1),
+            send_maximum: self.own.max_in_flight.min(u16::MAX - 1),
             publish_qos: Some(qos),
-            ..setup_of(options, &id)
+            ..Setup::new(options, &id)
         })
     }
 
     /// The message as a publish.
     fn publish(&self, message: &Message) -> Result<Publish> {
-        let topic = match (&self.topic, self.options.sink.keep_address) {
+        let topic = match (&self.topic, self.own.keep_address) {
             (_, true) if !message.address.is_empty() => Text::from(message.address.as_str()),
             (Some(Topic::Fixed(topic)), _) => topic.clone(),
             (Some(Topic::Template(template)), _) => Text::from(&*template.render(message)?),
@@ -85,7 +92,7 @@ impl MqttSink {
                     .hint("give the sink a topic for such messages"));
             }
         };
-        let retain = match self.options.sink.retain {
+        let retain = match self.own.retain {
             Retain::No => false,
             Retain::Yes => true,
             Retain::Keep => message.properties().retain,
@@ -113,16 +120,15 @@ impl Sink for MqttSink {
     async fn open(&mut self, context: Context) -> Result<()> {
         self.client = None;
         let setup = self.setup(&context)?;
-        let hold = Hold { messages: 1, bytes: usize::MAX, message_size: usize::MAX };
         let endpoint = Endpoint::new(&self.options)?;
-        let (mut client, inbox) = Client::spawn(endpoint, setup, hold, context.retry, context.status);
+        let (mut client, _) = Client::spawn(endpoint, setup, usize::MAX, context.retry, context.status);
         client.ready().await?;
-        self.client = Some((client, inbox));
+        self.client = Some(client);
         Ok(())
     }
 
     async fn send(&mut self, batch: Batch) -> Result<Receipt> {
-        let Some((client, _)) = &self.client else { return Err(Error::usage("the sink is not open")) };
+        let Some(client) = &self.client else { return Err(Error::usage("the sink is not open")) };
         let (mut publishes, mut failures) = (Vec::with_capacity(batch.len()), Vec::new());
         for (index, message) in batch.iter().enumerate() {
             match self.publish(message) {
@@ -144,7 +150,7 @@ impl Sink for MqttSink {
     }
 
     async fn close(&mut self) -> Result<()> {
-        if let Some((client, _)) = self.client.take() {
+        if let Some(client) = self.client.take() {
             client.close().await;
         }
         Ok(())

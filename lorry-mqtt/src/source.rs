@@ -1,16 +1,13 @@
 //! `mqttsrc`: subscribes, and acknowledges what the relay has delivered.
 
-use crate::client::{Client, Command, Delivery, Endpoint, Hold, Inbox};
-use crate::options::{MqttOptions, Protocol};
-use crate::packet::{Filter, Qos, RetainHandling, Text, Version};
-use crate::session::{Password, Setup};
-use bytes::Bytes;
+use crate::client::{Client, Command, Delivery, Endpoint, Inbox};
+use crate::options::{MqttOptions, MqttSourceOptions, Protocol};
+use crate::packet::{Filter, Qos, RetainHandling, Text};
+use crate::session::Setup;
 use lorry_core::relay::{Chunk, Context, Event, Guarantee, Identity, Settled, Settlement, Source, SourceInfo};
 use lorry_core::{Error, Message, Result, async_trait};
 use std::time::Duration;
 
-/// Bytes on their way through the relay, at most; one message more may come.
-const HOLD_BYTES: usize = 64 << 20;
 /// How long the session of an unnamed relay outlives a lost connection.
 const UNNAMED_EXPIRY: Duration = Duration::from_secs(300);
 /// mosquitto's window for 3.1.1, which it does not announce.
@@ -34,6 +31,7 @@ const WINDOW_OF_V4: usize = 20;
 #[derive(Debug)]
 pub struct MqttSource {
     options: MqttOptions,
+    own: MqttSourceOptions,
     running: Option<Running>,
     /// The id of an unnamed client, the same for as long as this value lives.
     id: Option<String>,
@@ -50,15 +48,22 @@ struct Running {
 impl MqttSource {
     /// A source with these options, which are checked when it is opened.
     pub fn new(options: MqttOptions) -> Self {
-        Self { options, running: None, id: None }
+        Self { options, own: MqttSourceOptions::default(), running: None, id: None }
+    }
+
+    /// With other options of a source.
+    #[must_use]
+    pub fn options(mut self, change: impl FnOnce(&mut MqttSourceOptions)) -> Self {
+        change(&mut self.own);
+        self
     }
 
     fn setup(&mut self, context: &Context) -> Result<Setup> {
-        self.options.check_source()?;
+        let Self { options, own, id, .. } = self;
+        own.check(options)?;
         let identity = &context.identity;
-        let options = &self.options;
         let durable = options.is_durable(identity);
-        if options.source.share.is_some() && identity.is_durable() && identity.instance.is_none() {
+        if own.share.is_some() && identity.is_durable() && identity.instance.is_none() {
             return Err(Error::usage("share= with --name needs --instance, which tells apart those who share")
                 .hint("write --instance 1"));
         }
@@ -67,7 +72,7 @@ impl MqttSource {
                 "clean-session=false needs client-id= or --name: else nobody could come back to the session",
             ));
         }
-        let id = self.id.get_or_insert_with(|| options.id(identity, &context.element)).clone();
+        let id = id.get_or_insert_with(|| options.id(identity, &context.element));
         let expiry = match (options.client.session_expiry, durable) {
             (Some(expiry), _) => u32::try_from(expiry.0.as_secs()).unwrap_or(u32::MAX),
             (None, true) => u32::MAX,
@@ -75,7 +80,7 @@ impl MqttSource {
             (None, false) => UNNAMED_EXPIRY.as_secs() as u32,
         };
         let filter = |path: &String| Filter {
-            path: match &options.source.share {
+            path: match &own.share {
                 Some(group) => Text::from(format!("$share/{group}/{path}")),
                 None => Text::from(path.as_str()),
             },
@@ -83,42 +88,19 @@ impl MqttSource {
             no_local: false,
             retain_as_published: true,
             // Shared subscriptions get no retained messages, and the option has no meaning for them.
-            retain_handling: if options.source.share.is_some() {
-                RetainHandling::Always
-            } else {
-                RetainHandling::IfNew
-            },
+            retain_handling: if own.share.is_some() { RetainHandling::Always } else { RetainHandling::IfNew },
         };
         Ok(Setup {
             fresh: !durable,
             forget: !durable,
             expiry,
-            receive_maximum: options.source.receive_maximum,
+            receive_maximum: own.receive_maximum,
             send_maximum: 1,
             filters: options.topics.iter().map(filter).collect(),
             strict: context.require > Some(Guarantee::BestEffort),
             publish_qos: None,
-            ..setup_of(options, &id)
+            ..Setup::new(options, id)
         })
-    }
-}
-
-/// What source and sink have in common.
-pub(crate) fn setup_of(options: &MqttOptions, id: &str) -> Setup {
-    Setup {
-        version: Version::from(options.client.version),
-        client_id: Text::from(id),
-        user: options.login.user.as_deref().map(Text::from),
-        password: options.login.password.expose().map(|password| Password(Bytes::copy_from_slice(password.as_bytes()))),
-        keep_alive: u16::try_from(options.client.keep_alive.0.as_secs_f64().ceil() as u64).unwrap_or(u16::MAX),
-        fresh: true,
-        expiry: 0,
-        forget: false,
-        receive_maximum: 1,
-        send_maximum: 1,
-        filters: Vec::new(),
-        strict: false,
-        publish_qos: None,
     }
 }
 
@@ -132,7 +114,7 @@ impl Source for MqttSource {
             return info;
         }
         let info = info.max_unacked(match options.client.version {
-            Protocol::V5 => options.source.receive_maximum.into(),
+            Protocol::V5 => self.own.receive_maximum.into(),
             Protocol::V4 => WINDOW_OF_V4,
         });
         let ends_with_connection = options.client.version == Protocol::V4
@@ -148,13 +130,9 @@ impl Source for MqttSource {
     async fn open(&mut self, context: Context) -> Result<()> {
         self.running = None;
         let setup = self.setup(&context)?;
-        let hold = Hold {
-            messages: self.options.source.receive_maximum.into(),
-            bytes: HOLD_BYTES,
-            message_size: self.options.source.max_message_size.bytes(),
-        };
+        let max_size = self.own.max_message_size.bytes();
         let endpoint = Endpoint::new(&self.options)?;
-        let (mut client, inbox) = Client::spawn(endpoint, setup, hold, context.retry, context.status);
+        let (mut client, inbox) = Client::spawn(endpoint, setup, max_size, context.retry, context.status);
         client.ready().await?;
         self.running = Some(Running { client, inbox, rest: None });
         Ok(())
@@ -190,13 +168,14 @@ impl Running {
             Some(chunk) => chunk,
             None => match self.inbox.next().await {
                 Some(Delivery::Messages(chunk)) => {
-                    if self.inbox.took(chunk.values.len()) {
-                        self.client.tell(Command::Taken)?;
+                    if self.inbox.took(&chunk) {
+                        // Nobody hears it when the task has ended; the chunk is out of the queue and must not be lost with the error.
+                        let _ = self.client.tell(Command::Taken);
                     }
                     chunk
                 }
+                // Never `LaneRepeats`: a server that was killed may have restored an older session than the one it says it has kept.
                 Some(Delivery::Lost(lane)) => return Ok(Event::LaneLost(lane)),
-                Some(Delivery::Repeats(lane)) => return Ok(Event::LaneRepeats(lane)),
                 None => return Err(self.client.verdict()),
             },
         };

@@ -6,7 +6,7 @@ use lorry_core::relay::{
 };
 use lorry_core::tls::TlsOptions;
 use lorry_core::{Class, Error, ErrorKind, Message};
-use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol};
+use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol, Retain};
 use lorry_testkit::servers::{Certs, Mosquitto, MosquittoOptions};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -29,11 +29,16 @@ async fn open_source(options: MqttOptions, context: Context) -> MqttSource {
 }
 
 async fn open_sink(options: MqttOptions) -> MqttSink {
-    open_sink_with(options, Context::detached("mqttsink0")).await
+    opened(MqttSink::new(options), Context::detached("mqttsink0")).await
 }
 
-async fn open_sink_with(options: MqttOptions, mut context: Context) -> MqttSink {
-    let mut sink = MqttSink::new(options);
+/// A sink that publishes under the messages' own addresses.
+async fn open_keeping_sink(options: MqttOptions, retain: Retain) -> MqttSink {
+    let sink = MqttSink::new(options).options(|options| (options.keep_address, options.retain) = (true, retain));
+    opened(sink, Context::detached("mqttsink0")).await
+}
+
+async fn opened(mut sink: MqttSink, mut context: Context) -> MqttSink {
     context.retry.max = Duration::from_millis(200);
     within(sink.open(context)).await.unwrap();
     sink
@@ -85,7 +90,7 @@ async fn send(sink: &mut MqttSink, messages: Vec<Message>) -> Receipt {
 async fn version_5_keeps_everything_on_a_round_trip() {
     let broker = Mosquitto::start(MosquittoOptions::default());
     let mut source = open_source(options(&broker).topic("a/#").topic("b/+"), Context::detached("mqttsrc0")).await;
-    let mut sink = open_sink(options(&broker).topic("fallback").keep_address()).await;
+    let mut sink = open_keeping_sink(options(&broker).topic("fallback"), Retain::No).await;
     let mut sent = Message::new(vec![0_u8, 255, 10])
         .at("a/grün")
         .header("k", "1")
@@ -160,7 +165,7 @@ async fn a_killed_server_costs_neither_source_nor_sink_a_message() {
     let (reading, writing) = (named("killed", "mqttsrc0"), Context::detached("mqttsink0"));
     let elements = [reading.status.clone(), writing.status.clone()];
     let mut source = open_source(options(&broker).topic("k/#"), reading).await;
-    let mut sink = open_sink_with(options(&broker).topic("k/x"), writing).await;
+    let mut sink = opened(MqttSink::new(options(&broker).topic("k/x")), writing).await;
     const EACH: usize = 50;
     let mut seen = BTreeSet::new();
     for round in 0..4 {
@@ -189,6 +194,34 @@ async fn a_killed_server_costs_neither_source_nor_sink_a_message() {
         }
     }
     assert_eq!(seen.len(), 4 * EACH);
+}
+
+// It had the session, but not the new filter: nothing ever came for that.
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_killed_server_that_restores_an_older_session_is_subscribed_again() {
+    for version in [Protocol::V5, Protocol::V4] {
+        let mut broker = Mosquitto::start(MosquittoOptions::default());
+        let open = |topic| open_source(options(&broker).topic(topic).version(version), named("older", "mqttsrc0"));
+        open("a").await.close().await.unwrap();
+        broker.save();
+        let mut source = open("b").await;
+        broker.kill9();
+        assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(_))));
+        broker.restart();
+        let asking = async {
+            loop {
+                broker.publish("b", 1, "still there");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let taken = tokio::select! {
+            taken = tokio::time::timeout(Duration::from_secs(10), take(&mut source, 1)) => taken,
+            () = asking => unreachable!(),
+        };
+        assert!(taken.is_ok(), "{version:?}: nothing comes any more");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -360,9 +393,9 @@ async fn a_broker_restarted_again_and_again_is_not_taken_for_another_client() {
 #[ignore = "needs mosquitto"]
 async fn an_oversize_message_is_a_data_error_and_not_a_lost_connection() {
     let broker = Mosquitto::start(MosquittoOptions::default());
-    let mut limited = options(&broker).topic("big/#");
-    limited.source.max_message_size = lorry_core::registry::Size(1_000);
-    let mut source = open_source(limited, Context::detached("mqttsrc0")).await;
+    let source = MqttSource::new(options(&broker).topic("big/#"));
+    let mut source = source.options(|options| options.max_message_size = lorry_core::registry::Size(1_000));
+    within(source.open(Context::detached("mqttsrc0"))).await.unwrap();
     broker.publish("big/small", 1, "first");
     broker.publish("big/large", 1, vec![b'x'; 1_001]);
     broker.publish("big/small", 1, "last");
@@ -383,7 +416,7 @@ async fn an_oversize_message_is_a_data_error_and_not_a_lost_connection() {
 async fn a_refused_publish_fails_alone() {
     let acl = "topic readwrite ok/#\n";
     let broker = Mosquitto::start(MosquittoOptions::default().acl(acl));
-    let mut sink = open_sink(options(&broker).keep_address()).await;
+    let mut sink = open_keeping_sink(options(&broker), Retain::No).await;
     let at = |topic: &str| Message::new("x").at(topic);
     let receipt =
         send(&mut sink, vec![at("ok/1"), at("forbidden"), at("wild/#"), Message::new("nowhere"), at("ok/2")]).await;
@@ -410,13 +443,10 @@ async fn retain_is_as_asked() {
     let broker = Mosquitto::start(MosquittoOptions::default());
     let mut kept = Message::new("kept");
     kept.meta_mut().properties.retain = true;
-    for (retain, expected) in [
-        (lorry_mqtt::Retain::No, vec![]),
-        (lorry_mqtt::Retain::Yes, vec!["plain", "kept"]),
-        (lorry_mqtt::Retain::Keep, vec!["kept"]),
-    ] {
+    for (retain, expected) in [(Retain::No, vec![]), (Retain::Yes, vec!["plain", "kept"]), (Retain::Keep, vec!["kept"])]
+    {
         let topic = format!("r/{retain:?}");
-        let mut sink = open_sink(options(&broker).topic("unused").keep_address().retain(retain)).await;
+        let mut sink = open_keeping_sink(options(&broker).topic("unused"), retain).await;
         let batch = vec![Message::new("plain").at(format!("{topic}/plain")), kept.clone().at(format!("{topic}/kept"))];
         send(&mut sink, batch).await.await.unwrap();
         let mut source = open_source(options(&broker).topic(format!("{topic}/#")), Context::detached("mqttsrc0")).await;

@@ -7,10 +7,16 @@ use lorry_core::{Error, ErrorKind};
 use lorry_mqtt::{MqttOptions, MqttSource, Protocol, Retain};
 
 fn source(address: &str) -> MqttOptions {
-    MqttOptions::parse_source(address).unwrap()
+    MqttOptions::parse_source(address).unwrap().0
 }
 
-fn refused(result: Result<MqttOptions, Error>) -> String {
+/// As a registry makes it.
+fn made(address: &str) -> MqttSource {
+    let (options, own) = MqttOptions::parse_source(address).unwrap();
+    MqttSource::new(options).options(|options| *options = own)
+}
+
+fn refused<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     let error = result.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Usage, "{error}");
     error.to_string()
@@ -101,9 +107,9 @@ fn what_is_wrong_is_named() {
 
 #[test]
 fn sinks_take_a_topic_a_template_or_none() {
-    assert_eq!(MqttOptions::parse_sink("mqtt://h/a/b?retain=true").unwrap().sink.retain, Retain::Yes);
-    assert!(MqttOptions::parse_sink("mqtt://h?keep-address=true").unwrap().topics.is_empty());
-    assert_eq!(MqttOptions::parse_sink("mqtt://h/copy/{{ topic[1] }}").unwrap().topics, ["copy/{{ topic[1] }}"]);
+    assert_eq!(MqttOptions::parse_sink("mqtt://h/a/b?retain=true").unwrap().1.retain, Retain::Yes);
+    assert!(MqttOptions::parse_sink("mqtt://h?keep-address=true").unwrap().0.topics.is_empty());
+    assert_eq!(MqttOptions::parse_sink("mqtt://h/copy/{{ topic[1] }}").unwrap().0.topics, ["copy/{{ topic[1] }}"]);
     let mut registry = Registry::new();
     lorry_mqtt::register(&mut registry);
     let sink = registry.sink("mqtts://h:1/x?ca=/nowhere.pem&batch-size=3").unwrap();
@@ -113,7 +119,7 @@ fn sinks_take_a_topic_a_template_or_none() {
 
 #[test]
 fn guarantees_follow_from_name_version_and_options() {
-    let info = |address: &str, name| MqttSource::new(source(address)).info(&identity(name, None));
+    let info = |address: &str, name| made(address).info(&identity(name, None));
     let check = |address, name, guarantee, unacked| {
         let info = info(address, name);
         assert_eq!((info.guarantee, info.max_unacked), (guarantee, unacked), "{address} {name:?}");
@@ -135,11 +141,15 @@ async fn what_only_the_relay_s_name_makes_wrong_is_refused_on_opening() {
     let open = async |address: &str, name: Option<&str>| {
         let mut context = Context::detached("mqttsrc0");
         context.identity = identity(name, None);
-        MqttSource::new(source(address)).open(context).await.unwrap_err()
+        made(address).open(context).await.unwrap_err()
     };
     assert!(open("mqtt://h/a?share=g", Some("n")).await.to_string().contains("--instance"));
     assert!(open("mqtt://h/a?clean-session=false", None).await.to_string().contains("client-id="));
     let error =
         MqttSource::new(MqttOptions::new("h").version(Protocol::V4)).open(Context::detached("x")).await.unwrap_err();
     assert!(error.to_string().contains("topic"));
+    let mut nowhere = MqttOptions::new("h").topic("t");
+    nowhere.hosts.clear();
+    let error = MqttSource::new(nowhere).open(Context::detached("x")).await.unwrap_err();
+    assert!(error.to_string().contains("server"));
 }

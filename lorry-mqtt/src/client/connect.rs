@@ -1,5 +1,6 @@
 //! Reaching a server: TCP, and TLS over it.
 
+use super::connection::Connection;
 use crate::options::MqttOptions;
 use lorry_core::tls::rustls::pki_types::ServerName;
 use lorry_core::tls::rustls::{self, ClientConfig};
@@ -7,48 +8,11 @@ use lorry_core::{Class, Error, ErrorKind, Result};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 /// How long a server may take for TCP, TLS and CONNACK each.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Both directions of a connection.
-pub(crate) struct Connection {
-    pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
-    pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
-    /// What is written may stay in a buffer until it is flushed.
-    pub(crate) needs_flush: bool,
-    socket: Option<socket2::Socket>,
-    /// Reads that were not confirmed, and the last time one was.
-    unconfirmed: u32,
-    confirmed: Option<Instant>,
-}
-
-/// So many reads, or so much time, may pass between two requests to confirm at once: the kernel grants some 16 segments each time.
-const CONFIRM_READS: u32 = 8;
-const CONFIRM_TIME: Duration = Duration::from_micros(500);
-
-impl Connection {
-    /// Has the kernel confirm at once what was read. Servers that leave Nagle's algorithm on (mosquitto does) hold the second of two
-    /// small packets back until the first is confirmed, and a kernel in no hurry takes 40 ms for that. The setting does not last, so
-    /// this belongs after each read; in a flood of them it asks every few reads only.
-    pub(crate) fn confirm_reads(&mut self, now: Instant) {
-        self.unconfirmed += 1;
-        let recent = self.confirmed.is_some_and(|at| now < at + CONFIRM_TIME);
-        if recent && self.unconfirmed < CONFIRM_READS {
-            return;
-        }
-        (self.unconfirmed, self.confirmed) = (0, Some(now));
-        #[cfg(target_os = "linux")]
-        if let Some(socket) = &self.socket {
-            // Worse than slow it cannot get.
-            let _ = socket.set_tcp_quickack(true);
-        }
-    }
-}
 
 /// The servers of a client, tried in turn.
 pub(crate) struct Endpoint {
@@ -72,7 +36,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// It cannot be reached (transient), or it is not who it should be (config).
-    pub(crate) async fn connect(&mut self) -> Result<Connection> {
+    pub(super) async fn connect(&mut self) -> Result<Connection> {
         let host = self.options.hosts[self.turn % self.options.hosts.len()].clone();
         self.turn += 1;
         let server = self.options.host_text(&host);
@@ -86,28 +50,14 @@ impl Endpoint {
         let socket = socket2::SockRef::from(&tcp).try_clone().ok();
         let Some(tls) = &self.tls else {
             let (reader, writer) = tcp.into_split();
-            return Ok(Connection {
-                reader: Box::new(reader),
-                writer: Box::new(writer),
-                needs_flush: false,
-                socket,
-                unconfirmed: 0,
-                confirmed: None,
-            });
+            return Ok(Connection::new(reader, writer, false, socket));
         };
         let name = ServerName::try_from(host.name.clone())
             .map_err(|error| Error::config(ErrorKind::Usage, "connect", error).with("server", &server))?;
         let stream = TlsConnector::from(tls.clone()).connect(name, tcp);
         let stream = tokio::time::timeout(PATIENCE, stream).await.map_err(|_| late())?.map_err(failed)?;
         let (reader, writer) = tokio::io::split(stream);
-        Ok(Connection {
-            reader: Box::new(reader),
-            writer: Box::new(writer),
-            needs_flush: true,
-            socket,
-            unconfirmed: 0,
-            confirmed: None,
-        })
+        Ok(Connection::new(reader, writer, true, socket))
     }
 
     /// A peer that has vanished is noticed by what it does not acknowledge, also while nothing is read from it.

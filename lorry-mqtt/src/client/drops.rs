@@ -9,8 +9,8 @@ const FIGHT: usize = 3;
 const SOON: Duration = Duration::from_secs(5);
 
 /// When the server hung up on us without a word soon after a login. MQTT 3.1.1 has no word for "taken over by another client", and
-/// mosquitto 2.0 mostly omits that of version 5: the server just closes. One that is itself in trouble cannot be reached right after, does not let us in, or resets its connections;
-/// any of these clears the record.
+/// mosquitto 2.0 mostly omits that of version 5: the server just closes. One that is itself in trouble cannot be reached right after,
+/// does not let us in, or resets its connections; any of these clears the record.
 #[derive(Debug, Default)]
 pub(super) struct Drops(Vec<Instant>);
 

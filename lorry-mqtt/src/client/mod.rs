@@ -1,36 +1,31 @@
 //! The connection as a task of its own: it connects, reads, writes, pings and comes back, whether or not anybody polls the source or
 //! sink that owns it.
 
+mod arrivals;
 mod batches;
 mod connect;
+mod connection;
 mod drops;
+mod receive;
 mod serve;
 mod wire;
 
+pub(crate) use arrivals::{Delivery, Inbox};
 pub(crate) use batches::{Reply, Token};
 pub(crate) use connect::Endpoint;
 
 use crate::packet::Publish;
 use crate::session::{Session, Setup};
+use arrivals::Arrivals;
 use batches::Batches;
-use connect::Connection;
+use connection::Connection;
 use drops::{Drops, Suspicion};
-use lorry_core::relay::{Chunk, Failure, LaneId, Settled, Status};
+use lorry_core::relay::{Failure, LaneId, Settled, Status};
 use lorry_core::{Backoff, Error, ErrorKind, Next, Result, Retry};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-
-/// How much a client may hold that is not settled.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Hold {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-    pub(crate) message_size: usize,
-}
 
 /// What the task is told.
 #[derive(Debug)]
@@ -47,16 +42,6 @@ pub(crate) enum Command {
     Close(oneshot::Sender<()>),
 }
 
-/// What the task hands to its source.
-#[derive(Debug)]
-pub(crate) enum Delivery {
-    /// Messages by arrival, with the number of the first.
-    Messages(Chunk),
-    Lost(LaneId),
-    /// What was not acknowledged of this lost lane comes again.
-    Repeats(LaneId),
-}
-
 /// How far the task has come.
 #[derive(Clone, Debug)]
 enum Progress {
@@ -68,38 +53,29 @@ enum Progress {
 /// The task, from outside. Dropping it ends the connection at once.
 #[derive(Debug)]
 pub(crate) struct Client {
+    /// Bounded by what a sink may have outstanding ([`Limits::receipts`](lorry_core::relay::Limits::receipts)), and by what a source has
+    /// handed over and not settled.
     commands: mpsc::UnboundedSender<Command>,
     progress: watch::Receiver<Progress>,
     task: JoinHandle<()>,
 }
 
-/// The queue of arrivals, from the source's side.
-#[derive(Debug)]
-pub(crate) struct Inbox {
-    deliveries: mpsc::UnboundedReceiver<Delivery>,
-    queued: Arc<AtomicUsize>,
-    limit: usize,
-}
-
-/// The same from the task's side.
-#[derive(Debug)]
-struct Arrivals {
-    deliveries: mpsc::UnboundedSender<Delivery>,
-    queued: Arc<AtomicUsize>,
-}
-
 impl Client {
-    /// Starts the task. What arrives goes to the inbox.
-    pub(crate) fn spawn(endpoint: Endpoint, setup: Setup, hold: Hold, retry: Retry, status: Status) -> (Self, Inbox) {
+    /// Starts the task. What arrives goes to the inbox; a message with a larger payload than this is refused there.
+    pub(crate) fn spawn(
+        endpoint: Endpoint,
+        setup: Setup,
+        max_message_size: usize,
+        retry: Retry,
+        status: Status,
+    ) -> (Self, Inbox) {
         let (commands, orders) = mpsc::unbounded_channel();
         let (reached, progress) = watch::channel(Progress::Beginning);
-        let (deliveries, inbox) = mpsc::unbounded_channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        let arrivals = Arrivals { deliveries, queued: queued.clone() };
+        let (arrivals, inbox) = arrivals::queue();
         let task = Task {
             endpoint,
             session: Session::new(setup),
-            hold,
+            max_message_size,
             status,
             backoff: Backoff::new(retry),
             drops: Drops::default(),
@@ -108,10 +84,9 @@ impl Client {
             arrivals,
             batches: Batches::default(),
             progress: reached,
-            lost: Vec::new(),
         };
         let task = tokio::spawn(task.run());
-        (Self { commands, progress, task }, Inbox { deliveries: inbox, queued, limit: hold.messages })
+        (Self { commands, progress, task }, inbox)
     }
 
     /// Waits for the first login.
@@ -158,19 +133,6 @@ impl Drop for Client {
     }
 }
 
-impl Inbox {
-    /// The next delivery; `None` when the task has ended. Cancelling loses nothing.
-    pub(crate) async fn next(&mut self) -> Option<Delivery> {
-        self.deliveries.recv().await
-    }
-
-    /// Notes that messages were taken for good. Whether the task should hear of it: it may have stopped reading.
-    pub(crate) fn took(&self, messages: usize) -> bool {
-        let before = self.queued.fetch_sub(messages, Ordering::AcqRel);
-        before >= self.limit && before - messages < self.limit
-    }
-}
-
 fn ended() -> Error {
     Error::transient(ErrorKind::Closed, "", "the MQTT connection has been closed")
 }
@@ -207,7 +169,7 @@ enum Again {
 struct Task {
     endpoint: Endpoint,
     session: Session<Token>,
-    hold: Hold,
+    max_message_size: usize,
     status: Status,
     backoff: Backoff,
     drops: Drops,
@@ -216,8 +178,6 @@ struct Task {
     arrivals: Arrivals,
     batches: Batches,
     progress: watch::Sender<Progress>,
-    /// Lanes that come again if the server has kept the session.
-    lost: Vec<LaneId>,
 }
 
 impl Task {
@@ -244,7 +204,7 @@ impl Task {
                 Next::GiveUp => return self.give_up(error),
             };
             if again != Again::Quietly {
-                self.tell(&error, delay);
+                self.report(&error, delay);
             }
             if !self.wait(delay).await {
                 break;
@@ -257,10 +217,6 @@ impl Task {
     /// The books after a connection: the error that counts, and when to try again.
     fn ended(&mut self, error: Error, by: Party) -> (Error, Again) {
         let logged_in = self.session.is_logged_in();
-        let lane = LaneId(self.session.generation());
-        if logged_in && self.session.all_comes_again() {
-            self.lost.push(lane);
-        }
         let lost = Error::transient(
             ErrorKind::Connection,
             "publish",
@@ -275,7 +231,7 @@ impl Task {
         let suspicion = self.suspicion(by);
         let another_version = self.session.ended(by != Party::Us);
         if logged_in {
-            let _ = self.arrivals.deliveries.send(Delivery::Lost(lane));
+            self.arrivals.push(Delivery::Lost(LaneId(self.session.generation())));
         }
         match suspicion {
             Suspicion::Fight => (self.session.assume_taken_over(), Again::InTime),
@@ -296,7 +252,7 @@ impl Task {
         }
     }
 
-    fn tell(&self, error: &Error, delay: Duration) {
+    fn report(&self, error: &Error, delay: Duration) {
         use lorry_core::Class;
         match error.class() {
             Class::Config | Class::Data => self.status.degraded(error, delay),

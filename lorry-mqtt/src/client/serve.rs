@@ -1,48 +1,34 @@
 //! One connection, from CONNECT to its end.
 
 use super::connect::PATIENCE;
+use super::connection::{Connection, Wrote, hear_out, read, write, write_out};
+use super::receive::Received;
 use super::wire::Outbox;
-use super::{Command, Connection, Delivery, Ending, Party, Progress, Task, ended, hand_over};
-use crate::codec;
-use crate::mapping::Inbound;
-use crate::packet::{Disconnect, Packet, Publish, Reason, Version};
-use crate::session::{Due, Event, KeepAlive, Wire};
-use bytes::{Buf, BytesMut};
-use lorry_core::relay::{Chunk, LaneId, Settled};
-use lorry_core::{Class, Error, ErrorKind, Message, Result};
-use std::sync::atomic::Ordering;
+use super::{Command, Ending, Party, Task, ended, hand_over};
+use crate::packet::{Disconnect, Packet, Reason, Version};
+use crate::session::{Due, KeepAlive, Wire};
+use bytes::BytesMut;
+use lorry_core::relay::Settled;
+use lorry_core::{Class, Error, ErrorKind, Result};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-/// Room for each read. Payloads are slices of this.
-const READ: usize = 64 << 10;
-/// Messages handed over at once.
-const CHUNK: usize = 256;
-/// The packet type of PUBLISH.
-const PUBLISH: u8 = 3;
-/// How long the farewell may take.
-const FAREWELL: Duration = Duration::from_secs(3);
-
 /// The state of one connection beside the session's.
-struct Serving {
-    inbox: BytesMut,
-    outbox: Outbox,
+pub(super) struct Serving {
+    /// Read, and not yet taken apart.
+    pub(super) inbox: BytesMut,
+    pub(super) outbox: Outbox,
     /// Written, perhaps not flushed.
     unflushed: bool,
-    alive: KeepAlive,
+    pub(super) alive: KeepAlive,
     /// By when the server must have answered CONNECT and SUBSCRIBE.
-    ready_by: Option<Instant>,
+    pub(super) ready_by: Option<Instant>,
     /// Until when nothing is read, because the server is busy and answers one by one.
     rests_until: Option<Instant>,
-    inbound: Inbound,
-    /// Messages read in this turn, and the number of the first.
-    batch: Vec<Message>,
-    batch_first: u64,
-    /// Those of them that are too large.
-    unfit: Vec<(usize, Error)>,
-    paused: bool,
+    pub(super) received: Received,
+    /// Nothing is read, because too much is held.
+    pub(super) paused: bool,
 }
 
 /// A server with so many publishes before it is busy for longer than a [`REST`].
@@ -70,17 +56,14 @@ impl Task {
             alive: KeepAlive::new(0, now),
             ready_by: Some(now + PATIENCE),
             rests_until: None,
-            inbound: Inbound::default(),
-            batch: Vec::new(),
-            batch_first: 0,
-            unfit: Vec::new(),
+            received: Received::default(),
             paused: false,
         };
         if let Err(error) = self.session.start(&mut at.outbox) {
             return Ending::Lost { error, by: Party::Us };
         }
         let ending = self.turns(&mut at, &mut connection).await;
-        self.flush_batch(&mut at);
+        self.hand_on(&mut at.received);
         ending
     }
 
@@ -162,100 +145,12 @@ impl Task {
             }
         }
         let digested = self.digest(at);
-        self.flush_batch(at);
+        self.hand_on(&mut at.received);
         self.settle_failed();
         digested?;
         self.session.pump(&mut at.outbox);
         self.settle_failed();
         Ok(None)
-    }
-
-    /// Takes packets out of what was read, until it is empty or too much is held.
-    fn digest(&mut self, at: &mut Serving) -> Result<()> {
-        loop {
-            // Only messages have to wait: what else there is, such as SUBACK behind a backlog, can always be taken.
-            let full = self.is_full(at) && at.inbox.first().is_some_and(|byte| byte >> 4 == PUBLISH);
-            if full != at.paused {
-                at.paused = full;
-                at.alive.pause(full, Instant::now());
-            }
-            if full {
-                if self.session.is_logged_in() && at.ready_by.is_some() {
-                    // SUBACK stands behind more than may be taken; the messages show that the subscription works.
-                    self.is_up(at);
-                }
-                return Ok(());
-            }
-            let packet = codec::decode(at.outbox.version, &mut at.inbox, usize::MAX)
-                .map_err(|error| Error::transient(ErrorKind::Malformed, "read", format!("the server sent {error}")))?;
-            let Some(packet) = packet else { return Ok(()) };
-            match self.session.receive(packet, &mut at.outbox)? {
-                Event::Message(number, publish) => self.arrived(at, number, publish),
-                Event::Answered(outcome) => self.batches.answered(outcome),
-                Event::LoggedIn { subscribed, resumed } => {
-                    for lane in self.lost.drain(..).filter(|_| resumed) {
-                        let _ = self.arrivals.deliveries.send(Delivery::Repeats(lane));
-                    }
-                    self.logged_in = Some(Instant::now());
-                    let limits = self.session.limits();
-                    at.outbox.limits = limits;
-                    at.alive = KeepAlive::new(limits.keep_alive, Instant::now());
-                    if subscribed {
-                        self.is_up(at);
-                    }
-                }
-                Event::Subscribed(warnings) => {
-                    for warning in warnings {
-                        tracing::warn!(element = self.status.element(), "{warning}");
-                    }
-                    self.is_up(at);
-                }
-                Event::None => {}
-            }
-        }
-    }
-
-    /// Whether as much is held as may be.
-    fn is_full(&self, at: &Serving) -> bool {
-        let (messages, bytes) = self.session.held();
-        let queued = self.arrivals.queued.load(Ordering::Acquire) + at.batch.len();
-        messages >= self.hold.messages || bytes >= self.hold.bytes || queued >= self.hold.messages.max(CHUNK) * 2
-    }
-
-    fn is_up(&mut self, at: &mut Serving) {
-        at.ready_by = None;
-        self.backoff.succeeded();
-        self.status.up();
-        self.progress.send_replace(Progress::Up);
-    }
-
-    fn arrived(&mut self, at: &mut Serving, number: u64, publish: Publish) {
-        if at.batch.is_empty() {
-            at.batch_first = number;
-        }
-        let (size, limit) = (publish.payload.len(), self.hold.message_size);
-        if size > limit {
-            let what = format!("the message has {size} bytes, more than max-message-size={limit}");
-            let error = Error::data(ErrorKind::TooLarge, "receive", what).with("topic", &publish.topic);
-            at.unfit.push((at.batch.len(), error));
-        }
-        at.batch.push(at.inbound.message(publish));
-        if at.batch.len() == CHUNK {
-            self.flush_batch(at);
-        }
-    }
-
-    fn flush_batch(&mut self, at: &mut Serving) {
-        if !at.batch.is_empty() {
-            let messages = std::mem::take(&mut at.batch);
-            self.arrivals.queued.fetch_add(messages.len(), Ordering::AcqRel);
-            let mut chunk = Chunk::sequential(LaneId(self.session.generation()), at.batch_first, messages);
-            for (index, error) in at.unfit.drain(..) {
-                chunk.refuse(index, error);
-            }
-            // Without a source there is nobody to deliver to, and the task is about to end.
-            let _ = self.arrivals.deliveries.send(Delivery::Messages(chunk));
-        }
     }
 
     fn obey(&mut self, order: Command, at: &mut Serving) -> Option<oneshot::Sender<()>> {
@@ -356,57 +251,4 @@ impl Task {
         }
         self.batches.fail_all(&ended());
     }
-}
-
-/// Writes what there is, within reason: the peer may not read any more.
-async fn write_out(buffer: &mut BytesMut, connection: &mut Connection) {
-    let writing = async {
-        while buffer.has_remaining() {
-            if connection.writer.write_buf(buffer).await? == 0 {
-                break;
-            }
-        }
-        connection.writer.flush().await?;
-        connection.writer.shutdown().await
-    };
-    match tokio::time::timeout(FAREWELL, writing).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!("the last packets could not be written: {error}"),
-        Err(_) => tracing::debug!("the server did not take the last packets in time"),
-    }
-}
-
-/// Reads on until the server has closed, within reason. A socket that is closed with something unread resets the connection, and the
-/// reset may overtake the last acknowledgements: their messages would come again.
-async fn hear_out(connection: &mut Connection) {
-    let mut unheard = BytesMut::with_capacity(READ);
-    let closing = async {
-        while connection.reader.read_buf(&mut unheard).await.is_ok_and(|read| read > 0) {
-            unheard.clear();
-        }
-    };
-    // Not closing is the server's affair.
-    let _ = tokio::time::timeout(FAREWELL, closing).await;
-}
-
-async fn read(reader: &mut (impl AsyncRead + Unpin), inbox: &mut BytesMut) -> std::io::Result<usize> {
-    if inbox.capacity() - inbox.len() < READ / 4 {
-        inbox.reserve(READ);
-    }
-    reader.read_buf(inbox).await
-}
-
-enum Wrote {
-    Bytes,
-    Flushed,
-    Nothing,
-}
-
-/// Writes a piece of the buffer, or flushes what was written before.
-async fn write(writer: &mut (impl AsyncWrite + Unpin), buffer: &mut BytesMut) -> std::io::Result<Wrote> {
-    if buffer.is_empty() {
-        writer.flush().await?;
-        return Ok(Wrote::Flushed);
-    }
-    Ok(if writer.write_buf(buffer).await? == 0 { Wrote::Nothing } else { Wrote::Bytes })
 }

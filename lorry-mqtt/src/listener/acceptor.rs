@@ -1,7 +1,7 @@
 //! The task that takes connections in.
 
 use super::connection::Connection;
-use super::handshake::{self, Turned};
+use super::handshake::{self, Rejected};
 use super::hub::Hub;
 use super::wire::{Stream, hang_up};
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// Connections above `max-clients` that may be open: to be told that the house is full, and to replace one that is dead.
-const LOBBY: usize = 16;
+/// Connections above `max-clients` that may be open: to be told that the listener is full, and to replace one that is dead.
+const SPARE: usize = 16;
 /// How long connections may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -29,7 +29,7 @@ impl Acceptor {
     pub(super) async fn run(self) {
         let Self { listener, tls, hub, max_clients } = self;
         let mut connections = JoinSet::new();
-        let seats = Arc::new(tokio::sync::Semaphore::new(max_clients.saturating_add(LOBBY).min(1 << 20)));
+        let seats = Arc::new(tokio::sync::Semaphore::new(max_clients.saturating_add(SPARE).min(1 << 20)));
         let mut closing = hub.closing.subscribe();
         loop {
             while connections.try_join_next().is_some() {}
@@ -75,14 +75,14 @@ async fn serve(
         let mut stream = match tls {
             None => Stream::plain(socket),
             Some(tls) => {
-                Stream::new(tls.accept(socket).await.map_err(|error| Turned::Away(format!("no TLS: {error}")))?)
+                Stream::new(tls.accept(socket).await.map_err(|error| Rejected::Gone(format!("no TLS: {error}")))?)
             }
         };
         match handshake::greet(&mut stream, &hub).await {
-            Ok(guest) => Ok((stream, guest)),
-            Err(turned) => {
+            Ok(device) => Ok((stream, device)),
+            Err(rejected) => {
                 hang_up(&mut stream).await;
-                Err(turned)
+                Err(rejected)
             }
         }
     };
@@ -91,13 +91,13 @@ async fn serve(
         () = is_closing(&mut closing) => return,
     };
     match arrived {
-        Ok(Ok((stream, guest))) => {
-            tracing::debug!(element = %hub.element, %peer, client = %guest.id, version = %guest.version, "a device has connected");
+        Ok(Ok((stream, device))) => {
+            tracing::debug!(element = %hub.element, %peer, client = %device.id, version = %device.version, "a device has connected");
             // The seat is for the socket; what it leaves to be delivered needs none.
-            Box::pin(Connection::new(hub, guest).run(stream, seat)).await;
+            Box::pin(Connection::new(hub, device).run(stream, seat)).await;
         }
-        Ok(Err(Turned::Away(why))) => tracing::debug!(element = %hub.element, %peer, "nobody came in: {why}"),
-        Ok(Err(Turned::Back { id, reason })) => {
+        Ok(Err(Rejected::Gone(why))) => tracing::debug!(element = %hub.element, %peer, "no device logged in: {why}"),
+        Ok(Err(Rejected::Refused { id, reason })) => {
             tracing::warn!(element = %hub.element, %peer, client = %id, "a device was refused: {reason}");
         }
         Err(_) => tracing::debug!(element = %hub.element, %peer, "it did not log in in time"),

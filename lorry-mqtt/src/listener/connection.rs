@@ -1,9 +1,9 @@
 //! One device, from CONNACK until all it sent has been delivered.
 
 use super::arrivals::Arrivals;
-use super::handshake::Guest;
+use super::handshake::Device;
 use super::hub::{Delivery, Hub, Order};
-use super::wire::{Appetite, Stream, hang_up, write, write_out};
+use super::wire::{ReadSize, Stream, hang_up, write, write_out};
 use crate::codec::{self, Malformed};
 use crate::mapping::Inbound;
 use crate::packet::{Disconnect, Packet, Publish, PublishProperties, Reason, Text, Version, Will};
@@ -39,7 +39,7 @@ impl From<Malformed> for Ending {
 
 pub(super) struct Connection {
     pub(super) hub: Arc<Hub>,
-    pub(super) guest: Guest,
+    pub(super) device: Device,
     pub(super) arrivals: Arrivals,
     pub(super) out: BytesMut,
     unflushed: bool,
@@ -60,11 +60,11 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(hub: Arc<Hub>, guest: Guest) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, device: Device) -> Self {
         let freed = hub.budget.freed();
         Self {
             hub,
-            guest,
+            device,
             arrivals: Arrivals::default(),
             out: BytesMut::new(),
             unflushed: false,
@@ -90,23 +90,23 @@ impl Connection {
         self.part(&mut stream, &ending).await;
         drop((stream, socket_seat));
         self.publish_will(&ending);
-        self.guest.seat.leave();
+        self.device.seat.leave();
         if !matches!(ending, Ending::Closed) {
             self.wait_for_the_rest().await;
         }
         self.hub.budget.give_back(self.arrivals.cost() + self.reserved);
         if self.arrivals.has_delivered() {
-            let _ = self.hub.deliveries.send(Delivery::Lost(self.guest.seat.lane));
+            let _ = self.hub.deliveries.send(Delivery::Lost(self.device.seat.lane));
         }
     }
 
     /// Nothing in here awaits but the select: what a turn brings goes out in one write.
     async fn turns(&mut self, stream: &mut Stream) -> Result<std::convert::Infallible, Ending> {
-        let mut appetite = Appetite::default();
+        let mut read_size = ReadSize::default();
         let sleep = tokio::time::sleep(STUCK);
         tokio::pin!(sleep);
         loop {
-            while let Ok(order) = self.guest.seat.orders.try_recv() {
+            while let Ok(order) = self.device.seat.orders.try_recv() {
                 self.obey(order)?;
             }
             self.acknowledge();
@@ -127,7 +127,7 @@ impl Connection {
             let may_write = !self.out.is_empty() || self.unflushed;
             tokio::select! {
                 biased;
-                order = self.guest.seat.orders.recv() => match order {
+                order = self.device.seat.orders.recv() => match order {
                     Some(order) => self.obey(order)?,
                     None => return Err(Ending::Closed),
                 },
@@ -138,7 +138,7 @@ impl Connection {
                     }
                     Err(error) => return Err(Ending::Lost(error.to_string())),
                 },
-                read = appetite.read(&mut stream.reader, &mut self.guest.inbox), if !self.paused => match read {
+                read = read_size.read(&mut stream.reader, &mut self.device.inbox), if !self.paused => match read {
                     Ok(0) => return Err(Ending::Lost("it closed the connection".to_owned())),
                     Ok(_) => self.heard = Instant::now(),
                     Err(error) => return Err(Ending::Lost(error.to_string())),
@@ -163,7 +163,7 @@ impl Connection {
 
     /// Writes the acknowledgements that are due.
     pub(super) fn acknowledge(&mut self) {
-        let (version, out) = (self.guest.version, &mut self.out);
+        let (version, out) = (self.device.version, &mut self.out);
         // Every packet id came from the device and is not 0, so an acknowledgement can always be written.
         let freed = self.arrivals.drain(|ack| {
             let _ = codec::encode(version, &Packet::PubAck(ack), out);
@@ -174,15 +174,15 @@ impl Connection {
     /// When something has to have happened.
     fn deadline(&self) -> Option<Instant> {
         let silent = (!self.paused).then_some(self.heard);
-        let keep_alive = silent.filter(|_| self.guest.keep_alive > 0).map(|heard| heard + self.patience());
-        let stuck = silent.filter(|_| !self.guest.inbox.is_empty()).map(|heard| heard + STUCK);
+        let keep_alive = silent.filter(|_| self.device.keep_alive > 0).map(|heard| heard + self.patience());
+        let stuck = silent.filter(|_| !self.device.inbox.is_empty()).map(|heard| heard + STUCK);
         let unwritten = self.unwritten.map(|since| since + STUCK);
         [keep_alive, stuck, unwritten].into_iter().flatten().min()
     }
 
     /// One and a half times the keep-alive (MQTT-3.1.2-22).
     fn patience(&self) -> Duration {
-        Duration::from_millis(u64::from(self.guest.keep_alive) * 1_500)
+        Duration::from_millis(u64::from(self.device.keep_alive) * 1_500)
     }
 
     fn check_time(&self, now: Instant) -> Result<(), Ending> {
@@ -199,7 +199,7 @@ impl Connection {
 
     /// Tells the device, if there is something to tell, and hangs up.
     async fn part(&mut self, stream: &mut Stream, ending: &Ending) {
-        let id = &self.guest.id;
+        let id = &self.device.id;
         let reason = match ending {
             Ending::Goodbye { .. } => {
                 tracing::debug!(element = %self.hub.element, client = %id, "a device has disconnected");
@@ -218,7 +218,7 @@ impl Connection {
                 Some(Reason::SERVER_SHUTTING_DOWN)
             }
         };
-        if let (Some(reason), Version::V5) = (reason, self.guest.version) {
+        if let (Some(reason), Version::V5) = (reason, self.device.version) {
             let _ = codec::encode(Version::V5, &Packet::Disconnect(Disconnect::new(reason)), &mut self.out);
         }
         write_out(stream, &mut self.out).await;
@@ -230,7 +230,7 @@ impl Connection {
         if matches!(ending, Ending::Goodbye { with_will: false } | Ending::Closed) {
             return;
         }
-        let Some(will) = self.guest.will.take().filter(|will| self.hub.admits(will.topic.as_str())) else { return };
+        let Some(will) = self.device.will.take().filter(|will| self.hub.admits(will.topic.as_str())) else { return };
         let Will { topic, payload, qos, retain, properties, .. } = *will;
         let properties = (properties != PublishProperties::default()).then(|| Box::new(properties));
         let publish = Publish { qos, retain, topic, payload, properties, ..Publish::default() };
@@ -241,7 +241,7 @@ impl Connection {
     /// What has arrived is delivered, also when its device has gone: for QoS 0 there is no other copy. The lane lives until then.
     async fn wait_for_the_rest(&mut self) {
         while !self.arrivals.is_empty() {
-            match self.guest.seat.orders.recv().await {
+            match self.device.seat.orders.recv().await {
                 Some(Order::Settled(up_to)) => {
                     self.arrivals.settle(up_to);
                     self.hub.budget.give_back(self.arrivals.drain(|_| {}));

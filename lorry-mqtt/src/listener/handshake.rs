@@ -19,7 +19,7 @@ const KEEP_ALIVE: u16 = 300;
 
 /// A device that has logged in.
 #[derive(Debug)]
-pub(super) struct Guest {
+pub(super) struct Device {
     pub(super) version: Version,
     pub(super) id: String,
     /// Seconds; 0 = never mind.
@@ -32,14 +32,14 @@ pub(super) struct Guest {
 
 /// Why a device was not let in. For the log; the device has been told.
 #[derive(Debug)]
-pub(super) enum Turned {
+pub(super) enum Rejected {
     /// It went by itself, or its bytes are no MQTT.
-    Away(String),
+    Gone(String),
     /// Its CONNECT was refused.
-    Back { id: String, reason: Reason },
+    Refused { id: String, reason: Reason },
 }
 
-pub(super) async fn greet(stream: &mut Stream, hub: &Arc<Hub>) -> Result<Guest, Turned> {
+pub(super) async fn greet(stream: &mut Stream, hub: &Arc<Hub>) -> Result<Device, Rejected> {
     let mut inbox = BytesMut::with_capacity(FIRST_READ);
     let (version, connect) = loop {
         match codec::decode_connect(&mut inbox, CONNECT_MAX.min(hub.max_packet)) {
@@ -49,30 +49,30 @@ pub(super) async fn greet(stream: &mut Stream, hub: &Arc<Hub>) -> Result<Guest, 
                 if error.reason == Reason::UNSUPPORTED_VERSION {
                     write_out(stream, &mut BytesMut::from(&REFUSED_VERSION[..])).await;
                 }
-                return Err(Turned::Away(error.to_string()));
+                return Err(Rejected::Gone(error.to_string()));
             }
         }
         inbox.reserve(FIRST_READ);
         match stream.reader.read_buf(&mut inbox).await {
-            Ok(0) => return Err(Turned::Away("it went before it logged in".to_owned())),
+            Ok(0) => return Err(Rejected::Gone("it went before it logged in".to_owned())),
             Ok(_) => {}
-            Err(error) => return Err(Turned::Away(error.to_string())),
+            Err(error) => return Err(Rejected::Gone(error.to_string())),
         }
     };
     match admit(version, connect, hub, inbox) {
-        Ok((mut guest, ack)) => {
+        Ok((mut device, ack)) => {
             let mut out = BytesMut::new();
             if let Err(error) = codec::encode(version, &Packet::ConnAck(Box::new(ack)), &mut out) {
-                return Err(Turned::Away(error.to_string()));
+                return Err(Rejected::Gone(error.to_string()));
             }
             // A session that a device is told of must be known after a crash.
-            if let Some(save) = guest.seat.save.take() {
+            if let Some(save) = device.seat.save.take() {
                 save.write().await;
             }
             if !write_out(stream, &mut out).await {
-                return Err(Turned::Away("it went while it logged in".to_owned()));
+                return Err(Rejected::Gone("it went while it logged in".to_owned()));
             }
-            Ok(guest)
+            Ok(device)
         }
         Err((id, reason)) => {
             let ack = ConnAck { reason, ..ConnAck::default() };
@@ -80,7 +80,7 @@ pub(super) async fn greet(stream: &mut Stream, hub: &Arc<Hub>) -> Result<Guest, 
             if codec::encode(version, &Packet::ConnAck(Box::new(ack)), &mut out).is_ok() {
                 write_out(stream, &mut out).await;
             }
-            Err(Turned::Back { id, reason })
+            Err(Rejected::Refused { id, reason })
         }
     }
 }
@@ -90,7 +90,7 @@ fn admit(
     connect: Connect,
     hub: &Arc<Hub>,
     inbox: BytesMut,
-) -> Result<(Guest, ConnAck), (String, Reason)> {
+) -> Result<(Device, ConnAck), (String, Reason)> {
     let mut id = connect.client_id.as_str().to_owned();
     let refuse = |reason| Err((connect.client_id.as_str().to_owned(), reason));
     if connect.properties.authentication_method.is_some() {
@@ -134,5 +134,5 @@ fn admit(
         properties.shared_subscriptions = Some(false);
     }
     let ack = ConnAck { session_present: seat.session_present, reason: Reason::SUCCESS, properties };
-    Ok((Guest { version, id, keep_alive, will: connect.will, seat, inbox }, ack))
+    Ok((Device { version, id, keep_alive, will: connect.will, seat, inbox }, ack))
 }

@@ -1,6 +1,7 @@
 //! What the connections of a listener share.
 
 use super::budget::Budget;
+use super::lock;
 use super::login::Logins;
 use super::options::MqttListenOptions;
 use super::sessions::{Save, Sessions};
@@ -9,7 +10,7 @@ use crate::topic;
 use lorry_core::relay::LaneId;
 use lorry_core::{Message, Result};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
@@ -35,6 +36,7 @@ pub(super) enum Delivery {
     Lost(LaneId),
 }
 
+/// Bounded by the window of the connection: it is told of what it has delivered.
 type Orders = mpsc::UnboundedSender<Order>;
 
 #[derive(Debug)]
@@ -124,7 +126,7 @@ impl Hub {
     /// Lets a device in; one that is there under the same client id has to go.
     ///
     /// # Errors
-    /// The house is full, or closing.
+    /// The listener is full, or closing.
     pub(super) fn enter(self: &Arc<Self>, id: &str, clean: bool, expiry: u32) -> Result<Seat, Reason> {
         let (sender, orders) = mpsc::unbounded_channel();
         let mut clients = lock(&self.clients);
@@ -163,7 +165,7 @@ impl Hub {
         }
     }
 
-    /// Nobody comes in any more, and everybody is told to go once they have been told what was settled before.
+    /// No device is let in any more, and all are told to go once they have been told what was settled before.
     pub(super) fn close(&self) -> Save {
         self.closing.send_replace(true);
         let mut clients = lock(&self.clients);
@@ -181,11 +183,6 @@ impl Hub {
     }
 }
 
-/// No panic happens under these locks; should one, what they guard is still whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -193,7 +190,7 @@ mod tests {
     use lorry_core::relay::MemoryState;
 
     #[test]
-    fn a_house_that_closes_is_not_full() {
+    fn a_listener_that_closes_is_not_full() {
         let mut options = MqttListenOptions::new("127.0.0.1");
         options.listener.max_clients = 1;
         let sessions = Sessions::load(Arc::new(MemoryState::default()), "sessions".to_owned()).unwrap();

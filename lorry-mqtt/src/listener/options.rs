@@ -1,7 +1,8 @@
 //! What a person may ask of a listener, as options of an address and as a builder.
 
+use crate::options::address;
 use crate::topic;
-use lorry_core::registry::{Args, Login, Secret, Size, Span};
+use lorry_core::registry::{Args, Login, Size, Span};
 use lorry_core::tls::TlsOptions;
 use lorry_core::{Error, Result};
 use schemars::JsonSchema;
@@ -13,8 +14,6 @@ use std::time::Duration;
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, rename_all = "kebab-case")]
 pub struct ListenerOptions {
-    /// A filter of topics that devices may publish to, besides the one in the path; may be repeated. Default: `#`.
-    pub topic: Vec<String>,
     /// A file of `user:password` lines, in place of `user=` and `password=`: who may log in. Lines that begin with `#` are comments.
     pub users_file: Option<PathBuf>,
     /// Most devices connected at a time.
@@ -32,7 +31,6 @@ pub struct ListenerOptions {
 impl Default for ListenerOptions {
     fn default() -> Self {
         Self {
-            topic: Vec::new(),
             users_file: None,
             max_clients: 1_000,
             max_packet_size: Size(16 << 20),
@@ -41,6 +39,14 @@ impl Default for ListenerOptions {
             connect_timeout: Span(Duration::from_secs(10)),
         }
     }
+}
+
+/// Becomes part of [`MqttListenOptions::topics`].
+#[derive(Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct ListenerTopics {
+    /// A filter of topics that devices may publish to, besides the one in the path; may be repeated. Default: `#`.
+    topic: Vec<String>,
 }
 
 /// Everything about a listener: where it listens, who may come, and how much it takes. Made from an address or by hand.
@@ -82,33 +88,21 @@ impl MqttListenOptions {
     /// # Errors
     /// [`Usage`](lorry_core::ErrorKind::Usage): a malformed address, an unknown option, a wrong filter.
     pub fn parse(address: &str) -> Result<Self> {
-        let mut args = Args::parse(address, &[])?;
-        let options = Self::take(&mut args)?;
-        args.finish()?;
-        Ok(options)
+        address::parse(address, Self::take)
     }
 
     pub(crate) fn take(args: &mut Args) -> Result<Self> {
-        let login = args.login()?;
-        let tls: TlsOptions = args.take()?;
-        let mut listener: ListenerOptions = args.take()?;
+        let (login, listener) = (args.login()?, args.take()?);
+        let tls = address::take_tls(args, "mqtts+listen")?;
+        let ListenerTopics { topic: further } = args.take()?;
         let uri = args.uri();
-        let is_tls = uri.scheme() == "mqtts+listen";
-        if tls.is_set() && !is_tls {
-            return Err(Error::usage("ca=, cert= and key= are for TLS")
-                .with("address", uri)
-                .hint("write mqtts+listen://"));
-        }
         let [host] = uri.hosts() else {
             return Err(Error::usage(format!("a listener needs one address to listen on, not {}", uri.hosts().len()))
                 .with("address", uri)
                 .hint("write mqtt+listen://0.0.0.0:1883/ for all interfaces"));
         };
-        let path = uri.path().strip_prefix('/').unwrap_or(uri.path());
-        let mut topics: Vec<_> = (!path.is_empty()).then(|| path.to_owned()).into_iter().collect();
-        topics.append(&mut listener.topic);
-        let options =
-            Self { host: host.name.clone(), port: host.port, tls: is_tls.then_some(tls), login, topics, listener };
+        let topics = address::topic(uri).into_iter().chain(further).collect();
+        let options = Self { host: host.name.clone(), port: host.port, tls, login, topics, listener };
         options.check()?;
         Ok(options)
     }
@@ -130,8 +124,7 @@ impl MqttListenOptions {
     /// For devices that present this user and password.
     #[must_use]
     pub fn login(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.login.user = Some(user.into());
-        self.login.password = Secret::new(password.into());
+        self.login = address::login(user, password);
         self
     }
 
@@ -152,12 +145,12 @@ impl MqttListenOptions {
     /// Where it listens, with its filters and without user and password: for identities and errors.
     pub fn address(&self) -> String {
         let scheme = if self.tls.is_some() { "mqtts+listen" } else { "mqtt+listen" };
-        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
-        format!("{scheme}://{open}{}{close}:{}/{}", self.host, self.port_number(), self.topics.join(","))
+        let authority = address::authority(&self.host, self.port_number());
+        format!("{scheme}://{authority}/{}", self.topics.join(","))
     }
 
     pub(super) fn port_number(&self) -> u16 {
-        self.port.unwrap_or(if self.tls.is_some() { 8883 } else { 1883 })
+        address::port(self.port, self.tls.is_some())
     }
 
     pub(super) fn check(&self) -> Result<()> {

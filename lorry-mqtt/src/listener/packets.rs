@@ -19,7 +19,7 @@ impl Connection {
     pub(super) fn digest(&mut self) -> Result<(), Ending> {
         loop {
             self.freed.mark_unchanged();
-            let is_publish = self.guest.inbox.first().is_some_and(|first| first >> 4 == 3);
+            let is_publish = self.device.inbox.first().is_some_and(|first| first >> 4 == 3);
             let is_full = self.arrivals.len() >= usize::from(self.hub.window)
                 || (self.reserved == 0 && !self.hub.budget.has_room());
             // A device that keeps to its window is heard further: it pings.
@@ -28,7 +28,7 @@ impl Connection {
             if paused {
                 return Ok(());
             }
-            match codec::decode(self.guest.version, &mut self.guest.inbox, self.hub.max_packet)? {
+            match codec::decode(self.device.version, &mut self.device.inbox, self.hub.max_packet)? {
                 Some(packet) => {
                     self.hub.budget.give_back(std::mem::take(&mut self.reserved));
                     self.received(packet)?;
@@ -43,11 +43,11 @@ impl Connection {
 
     /// A large packet is read when there is room for all of it.
     fn make_room(&mut self) -> Result<(), Ending> {
-        let len = codec::frame_len(self.guest.version, &self.guest.inbox, self.hub.max_packet)?;
+        let len = codec::frame_len(self.device.version, &self.device.inbox, self.hub.max_packet)?;
         let Some(len) = len.filter(|len| *len > LARGE && self.reserved == 0) else { return Ok(()) };
         if self.hub.budget.try_take(len) {
             self.reserved = len;
-            self.guest.inbox.reserve(len - self.guest.inbox.len());
+            self.device.inbox.reserve(len - self.device.inbox.len());
         } else {
             self.set_paused(true);
         }
@@ -63,7 +63,7 @@ impl Connection {
     }
 
     fn received(&mut self, packet: Packet) -> Result<(), Ending> {
-        let version = self.guest.version;
+        let version = self.device.version;
         let answer = match packet {
             Packet::Publish(publish) => return self.published(publish),
             Packet::PingReq => Packet::PingResp,
@@ -81,8 +81,8 @@ impl Connection {
             // Left over from a session with another server: it may be done with it.
             Packet::PubRel(ack) => Packet::PubComp(Ack::with_reason(ack.packet_id, Reason::PACKET_ID_NOT_FOUND)),
             Packet::Disconnect(disconnect) => {
-                if let (Some(expiry), true) = (disconnect.session_expiry, self.guest.seat.expiry > 0) {
-                    self.guest.seat.expiry = expiry;
+                if let (Some(expiry), true) = (disconnect.session_expiry, self.device.seat.expiry > 0) {
+                    self.device.seat.expiry = expiry;
                 }
                 return Err(Ending::Goodbye { with_will: disconnect.reason == Reason::DISCONNECT_WITH_WILL });
             }
@@ -106,7 +106,7 @@ impl Connection {
         if !self.hub.admits(publish.topic.as_str()) {
             self.note_once("it published to a topic outside the listener's filter; such messages are dropped");
             if packet_id != 0 {
-                let reason = if self.guest.version == Version::V4 { Reason::SUCCESS } else { Reason::NOT_AUTHORIZED };
+                let reason = if self.device.version == Version::V4 { Reason::SUCCESS } else { Reason::NOT_AUTHORIZED };
                 self.arrivals.decide(Ack::with_reason(packet_id, reason));
                 self.acknowledge();
             }
@@ -152,14 +152,14 @@ impl Connection {
         if !self.batch.is_empty() {
             let messages = std::mem::take(&mut self.batch);
             // Without a source nobody is there to deliver to, and this task is about to be ended.
-            let _ = self.hub.deliveries.send(Delivery::Messages(self.guest.seat.lane, self.batch_first, messages));
+            let _ = self.hub.deliveries.send(Delivery::Messages(self.device.seat.lane, self.batch_first, messages));
         }
     }
 
     /// The first trouble of a connection is worth a line, the thousandth is not.
     fn note_once(&mut self, what: &str) {
         if !std::mem::replace(&mut self.has_refused, true) {
-            tracing::warn!(element = %self.hub.element, client = %self.guest.id, "of a device: {what}");
+            tracing::warn!(element = %self.hub.element, client = %self.device.id, "of a device: {what}");
         }
     }
 }

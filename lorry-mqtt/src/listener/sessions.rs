@@ -4,10 +4,11 @@
 //! is no session, a device must forget what it has not seen acknowledged (MQTT-3.2.2-5), and that would be lost. So the fact is
 //! kept, for a named relay across restarts.
 
+use super::lock;
 use lorry_core::relay::StateStore;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Sessions are kept in so many pieces of state, of which one is written when a device is new.
@@ -126,10 +127,6 @@ fn shard_of(id: &str) -> usize {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     (hasher.finish() % SHARDS as u64) as usize
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn until(now: u64, expiry: u32) -> u64 {

@@ -44,6 +44,7 @@ struct Running {
     hub: Arc<Hub>,
     address: SocketAddr,
     acceptor: JoinHandle<()>,
+    /// Bounded by what the connections read: each no more than its window, and all together no more than the hub's budget.
     deliveries: mpsc::UnboundedReceiver<Delivery>,
     /// What did not fit into the last chunk.
     rest: Option<(LaneId, u64, std::vec::IntoIter<Message>)>,

@@ -47,15 +47,15 @@ pub(super) async fn hang_up(stream: &mut Stream) {
 
 /// Reads into a buffer that grows with what the device has to say: a thousand silent devices must not hold a thousand large buffers.
 #[derive(Debug)]
-pub(super) struct Appetite(usize);
+pub(super) struct ReadSize(usize);
 
-impl Default for Appetite {
+impl Default for ReadSize {
     fn default() -> Self {
         Self(*READ.start())
     }
 }
 
-impl Appetite {
+impl ReadSize {
     /// Cancel-safe. 0 at the end.
     pub(super) async fn read(
         &mut self,

@@ -12,20 +12,14 @@ use std::collections::{HashMap, VecDeque};
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     generation: u64,
-    /// Unacknowledged, oldest first; the first has the number `first`.
-    arrivals: VecDeque<Arrival>,
+    /// Packet ids of what is not released, oldest first; 0 where nothing is to be acknowledged. The first has the number `first`.
+    arrivals: VecDeque<u16>,
     first: u64,
-    bytes: usize,
+    /// Those of them that the server counts.
+    unacknowledged: usize,
     /// Numbers of refused messages with what to tell the server, ascending.
     refused: VecDeque<(u64, Error)>,
     aliases: HashMap<u16, Text>,
-}
-
-#[derive(Debug)]
-struct Arrival {
-    /// 0 where nothing is to be acknowledged.
-    packet_id: u16,
-    bytes: u32,
 }
 
 impl Incoming {
@@ -36,21 +30,21 @@ impl Incoming {
         self.refused.clear();
         self.aliases.clear();
         self.first = 0;
-        self.bytes = 0;
+        self.unacknowledged = 0;
     }
 
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Whether all that is not released was sent to be acknowledged. QoS 0 is sent once.
-    pub(crate) fn all_comes_again(&self) -> bool {
-        self.arrivals.iter().all(|arrival| arrival.packet_id != 0)
+    /// How many messages have arrived that are to be acknowledged and are not released. QoS 0 is in no window (MQTT-3.3.4-9).
+    pub(crate) fn unacknowledged(&self) -> usize {
+        self.unacknowledged
     }
 
-    /// Messages and bytes that have arrived and are not released.
-    pub(crate) fn held(&self) -> (usize, usize) {
-        (self.arrivals.len(), self.bytes)
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.arrivals.len()
     }
 
     /// A PUBLISH: its number by arrival on this connection.
@@ -62,11 +56,9 @@ impl Incoming {
             return Err(error::protocol("a message of QoS 2, to which nobody subscribed"));
         }
         self.resolve_alias(publish, alias_maximum)?;
-        let bytes = publish.payload.len() + publish.topic.len();
         let number = self.first + self.arrivals.len() as u64;
-        self.bytes += bytes;
-        self.arrivals
-            .push_back(Arrival { packet_id: publish.packet_id, bytes: u32::try_from(bytes).unwrap_or(u32::MAX) });
+        self.arrivals.push_back(publish.packet_id);
+        self.unacknowledged += usize::from(publish.packet_id != 0);
         Ok(number)
     }
 
@@ -104,17 +96,17 @@ impl Incoming {
             return Ok(());
         }
         while self.first <= up_to {
-            let Some(arrival) = self.arrivals.pop_front() else { break };
-            self.bytes -= arrival.bytes as usize;
+            let Some(packet_id) = self.arrivals.pop_front() else { break };
             let refused = match self.refused.front() {
                 Some((number, _)) if *number == self.first => self.refused.pop_front(),
                 _ => None,
             };
             self.first += 1;
-            if arrival.packet_id != 0 {
+            if packet_id != 0 {
+                self.unacknowledged -= 1;
                 let ack = match refused {
-                    None => Ack::new(arrival.packet_id),
-                    Some((_, error)) => Ack::with_reason(arrival.packet_id, error::refusal(&error)),
+                    None => Ack::new(packet_id),
+                    Some((_, error)) => Ack::with_reason(packet_id, error::refusal(&error)),
                 };
                 wire.put(&Packet::PubAck(ack))?;
             }

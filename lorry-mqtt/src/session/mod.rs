@@ -5,20 +5,20 @@
 
 mod incoming;
 mod keepalive;
+mod login;
 #[cfg(test)]
 mod model;
 mod outgoing;
+mod setup;
 
 pub(crate) use keepalive::{Due, KeepAlive};
 pub(crate) use outgoing::Outcome;
+pub(crate) use setup::Setup;
 
 use crate::error;
-use crate::packet::{
-    ConnAck, Connect, ConnectProperties, Disconnect, Filter, Packet, Publish, Qos, Reason, Subscribe, Text, Version,
-};
-use bytes::Bytes;
+use crate::packet::{Ack, Disconnect, Packet, Publish, Qos, Reason, Text, Version};
 use incoming::Incoming;
-use lorry_core::{Error, ErrorKind, Result};
+use lorry_core::{Error, Result};
 use outgoing::Outgoing;
 
 /// Where packets are written. What is put there goes out in one piece when the session's turn is over.
@@ -35,41 +35,6 @@ pub(crate) trait Wire {
     }
 }
 
-/// What a session asks of the server.
-#[derive(Clone, Debug)]
-pub(crate) struct Setup {
-    pub(crate) version: Version,
-    pub(crate) client_id: Text,
-    pub(crate) user: Option<Text>,
-    pub(crate) password: Option<Password>,
-    pub(crate) keep_alive: u16,
-    /// Begin without what an earlier process left.
-    pub(crate) fresh: bool,
-    /// How long the server keeps the session without a connection, in seconds; 0 = it ends with the connection.
-    pub(crate) expiry: u32,
-    /// Have the server forget the session at the end.
-    pub(crate) forget: bool,
-    /// How many unacknowledged messages are taken.
-    pub(crate) receive_maximum: u16,
-    /// How many unanswered publishes are sent, where the server does not ask for fewer.
-    pub(crate) send_maximum: u16,
-    pub(crate) filters: Vec<Filter>,
-    /// A lower QoS than a filter asks for is an error.
-    pub(crate) strict: bool,
-    /// The highest QoS of what will be published.
-    pub(crate) publish_qos: Option<Qos>,
-}
-
-/// A password that no `Debug` shows.
-#[derive(Clone)]
-pub(crate) struct Password(pub(crate) Bytes);
-
-impl std::fmt::Debug for Password {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
-    }
-}
-
 /// How many topics a server may abbreviate.
 const ALIASES: u16 = 64;
 
@@ -79,11 +44,13 @@ pub(crate) enum Event<T> {
     /// Nothing for anybody outside.
     None,
     /// Logged in; messages may flow. `subscribed` = and nothing is missing for it.
-    LoggedIn { subscribed: bool, resumed: bool },
+    LoggedIn { subscribed: bool },
     /// Subscribed, with what is worth a warning.
     Subscribed(Vec<String>),
     /// A message, with its number by arrival on this connection.
     Message(u64, Publish),
+    /// The first message that nobody here has asked for, by its topic. It was dropped.
+    Stray(Text),
     /// A publish was answered.
     Answered(Outcome<T>),
 }
@@ -107,8 +74,8 @@ pub(crate) struct Session<T> {
     /// A try with the other version is due, at once.
     fall_back: bool,
     warned: bool,
-    /// The server has subscribed us in this process.
-    subscribed: bool,
+    /// A message came that nobody has asked for.
+    strayed: bool,
     /// Another client of our id has thrown us out.
     taken_over: bool,
     incoming: Incoming,
@@ -136,7 +103,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             accepted: false,
             fall_back: false,
             warned: false,
-            subscribed: false,
+            strayed: false,
             taken_over: false,
             incoming: Incoming::default(),
             outgoing: Outgoing::new(),
@@ -155,12 +122,6 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         self.setup.client_id.as_str()
     }
 
-    /// Whether the server gives again everything that is not acknowledged, if it keeps the session. Not to a session that ends with the
-    /// client: a stop before it has done so would lose what the client no longer has.
-    pub(crate) fn all_comes_again(&self) -> bool {
-        !self.setup.forget && self.incoming.all_comes_again()
-    }
-
     /// The number of this connection.
     pub(crate) fn generation(&self) -> u64 {
         self.incoming.generation()
@@ -170,9 +131,9 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         self.limits
     }
 
-    /// Messages and bytes that have arrived and are not released.
-    pub(crate) fn held(&self) -> (usize, usize) {
-        self.incoming.held()
+    /// Whether the server has sent as much as it may before something is released.
+    pub(crate) fn is_window_full(&self) -> bool {
+        self.incoming.unacknowledged() >= self.setup.receive_maximum.into()
     }
 
     /// Whether the server has answered CONNECT on this connection.
@@ -199,42 +160,6 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         )
     }
 
-    /// A connection stands: greets the server.
-    ///
-    /// # Errors
-    /// The CONNECT cannot be written: a user name that is too long, for example. Class config.
-    pub(crate) fn start(&mut self, wire: &mut impl Wire) -> Result<()> {
-        self.phase = Phase::Greeting;
-        (self.fall_back, self.taken_over) = (false, false);
-        self.incoming.restart();
-        let setup = &self.setup;
-        // After the first login the session of this very process is wanted, whatever `fresh` says.
-        let clean = match self.version {
-            Version::V5 => setup.fresh && !self.accepted,
-            // Without expiry a session of 3.1.1 that is kept is kept for ever.
-            Version::V4 => setup.fresh,
-        };
-        let properties = match self.version {
-            Version::V5 => ConnectProperties {
-                session_expiry: (setup.expiry > 0).then_some(setup.expiry),
-                receive_maximum: Some(setup.receive_maximum),
-                topic_alias_maximum: (!setup.filters.is_empty()).then_some(ALIASES),
-                ..ConnectProperties::default()
-            },
-            Version::V4 => ConnectProperties::default(),
-        };
-        let connect = Connect {
-            client_id: setup.client_id.clone(),
-            clean,
-            keep_alive: setup.keep_alive,
-            user: setup.user.clone(),
-            password: setup.password.as_ref().map(|password| password.0.clone()),
-            will: None,
-            properties,
-        };
-        wire.put(&Packet::Connect(Box::new(connect))).map_err(|error| error.classed(lorry_core::Class::Config))
-    }
-
     /// Takes a packet from the server.
     ///
     /// # Errors
@@ -245,6 +170,11 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             (Phase::Greeting, Packet::Auth(_)) => Err(error::protocol("AUTH without an authentication method")),
             (Phase::Greeting, Packet::Disconnect(why)) => Err(error::from_disconnect(why.reason, self.client_id())),
             (Phase::Greeting | Phase::Offline, _) => Err(error::protocol("a packet before CONNACK")),
+            (_, Packet::Publish(publish)) if !self.subscribes() => self.stray(publish, wire),
+            (_, Packet::PubRel(ack)) if !self.subscribes() => {
+                wire.put(&Packet::PubComp(Ack::new(ack.packet_id)))?;
+                Ok(Event::None)
+            }
             (_, Packet::Publish(mut publish)) => {
                 let number = self.incoming.arrived(&mut publish, ALIASES)?;
                 Ok(Event::Message(number, publish))
@@ -267,70 +197,16 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         }
     }
 
-    fn greeted(&mut self, ack: &ConnAck, wire: &mut impl Wire) -> Result<Event<T>> {
-        if ack.reason != Reason::SUCCESS {
-            if ack.reason.refuses_version() && self.version == Version::V5 && !self.accepted {
-                self.fall_back = true;
-                return Err(error::from_connack(Reason::UNSUPPORTED_VERSION).classed(lorry_core::Class::Transient));
-            }
-            let reason = if ack.reason.0 < 0x80 { ack.reason.from_v4_connack() } else { ack.reason };
-            return Err(error::from_connack(reason));
+    /// A message to a client without filters: an earlier client has left a subscription in the session. It is acknowledged, or the
+    /// server would give it again on every connection.
+    fn stray(&mut self, publish: Publish, wire: &mut impl Wire) -> Result<Event<T>> {
+        let ack = Ack::new(publish.packet_id);
+        match publish.qos {
+            Qos::AtMostOnce => {}
+            Qos::AtLeastOnce => wire.put(&Packet::PubAck(ack))?,
+            Qos::ExactlyOnce => wire.put(&Packet::PubRec(ack))?,
         }
-        let properties = &ack.properties;
-        if self.setup.publish_qos > properties.maximum_qos.or(Some(Qos::ExactlyOnce)) {
-            return Err(Error::config(ErrorKind::Refused, "log in", "the server takes QoS 0 only").hint("write qos=0"));
-        }
-        if let Some(assigned) = &properties.assigned_client_id {
-            self.setup.client_id = Text::from(assigned.as_str());
-        }
-        if self.version == Version::V4
-            && self.setup.version == Version::V5
-            && !std::mem::replace(&mut self.warned, true)
-        {
-            tracing::warn!("the server speaks MQTT 3.1.1 only; going on with that (version=3.1.1 avoids the detour)");
-        }
-        self.accepted = true;
-        self.limits = ServerLimits {
-            keep_alive: properties.server_keep_alive.unwrap_or(self.setup.keep_alive),
-            packet_size: properties.maximum_packet_size,
-            retain: properties.retain_available.unwrap_or(true),
-        };
-        let window = properties.receive_maximum.unwrap_or(u16::MAX).min(self.setup.send_maximum);
-        self.outgoing.restart(window.into());
-        // What the server remembers may be older than the filters of this process, so a process subscribes at least once.
-        if !self.subscribes() || (ack.session_present && self.subscribed) {
-            self.phase = Phase::Up;
-            return Ok(Event::LoggedIn { subscribed: true, resumed: ack.session_present });
-        }
-        let packet_id = self.outgoing.reserve_id();
-        let filters = self.setup.filters.clone();
-        wire.put(&Packet::Subscribe(Subscribe { packet_id, filters, ..Subscribe::default() }))
-            .map_err(|error| error.classed(lorry_core::Class::Config))?;
-        self.phase = Phase::Subscribing(packet_id);
-        Ok(Event::LoggedIn { subscribed: false, resumed: ack.session_present })
-    }
-
-    fn granted(&mut self, reasons: &[Reason]) -> Result<Event<T>> {
-        self.outgoing.release_id();
-        if reasons.len() != self.setup.filters.len() {
-            return Err(error::protocol(format!("{} answers to {} filters", reasons.len(), self.setup.filters.len())));
-        }
-        let mut warnings = Vec::new();
-        for (reason, filter) in reasons.iter().zip(&self.setup.filters) {
-            if reason.is_failure() {
-                return Err(error::from_suback(*reason, filter.path.as_str()));
-            }
-            if reason.0 < filter.qos as u8 {
-                if self.setup.strict {
-                    return Err(error::granted_less(*reason, filter));
-                }
-                let path = filter.path.as_str();
-                warnings.push(format!("the server grants QoS {} for {path:?}, not {}", reason.0, filter.qos as u8));
-            }
-        }
-        self.subscribed = true;
-        self.phase = Phase::Up;
-        Ok(Event::Subscribed(warnings))
+        Ok(if std::mem::replace(&mut self.strayed, true) { Event::None } else { Event::Stray(publish.topic) })
     }
 
     /// Hands a publish over; it is written by a later [`pump`](Self::pump).
@@ -380,30 +256,15 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         wire.put(&Packet::Disconnect(Disconnect { session_expiry: forget.then_some(0), ..Disconnect::default() }))
     }
 
-    /// The connection is gone; `by_peer` = it was the server that closed it. Says whether to try again at once, with another version.
-    pub(crate) fn ended(&mut self, by_peer: bool) -> bool {
-        let greeting = self.phase == Phase::Greeting;
-        self.phase = Phase::Offline;
-        self.outgoing.halt();
-        if self.accepted || self.setup.version == Version::V4 || !greeting {
-            return false;
-        }
-        match self.version {
-            // Servers of old answer what they do not know by hanging up.
-            Version::V5 if self.fall_back || by_peer => self.version = Version::V4,
-            // It was not the version, then.
-            Version::V4 if by_peer => {
-                self.version = Version::V5;
-                return false;
-            }
-            _ => return false,
-        }
-        true
-    }
-
     #[cfg(test)]
     pub(crate) fn limit_ids(&mut self, highest: u16) {
         self.outgoing.limit_ids(highest);
+    }
+
+    /// Messages that have arrived and are not released.
+    #[cfg(test)]
+    pub(crate) fn unreleased(&self) -> usize {
+        self.incoming.len()
     }
 
     #[cfg(test)]

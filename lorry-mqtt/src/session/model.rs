@@ -31,7 +31,8 @@ enum Action {
     Read(usize),
     /// The server answers one of the publishes it has: which, and how.
     Answer(prop::sample::Index, Reply),
-    /// The server sends a message, QoS 0 or 1; perhaps under the packet id of another one that is open.
+    /// The server sends a message, perhaps under the packet id of another one that is open. QoS 0 or 1, also 2 to a client that has not
+    /// subscribed.
     Send(u8, bool),
     /// The relay settles what arrived in some generation up to some point, and refuses the last of it.
     Release(prop::sample::Index, prop::sample::Index, bool),
@@ -64,7 +65,7 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         6 => prop_oneof![1 => Just(0_u8), 5 => Just(1)].prop_map(Action::Publish),
         4 => (0_usize..9).prop_map(Action::Read),
         6 => (any::<Index>(), reply).prop_map(|(which, reply)| Action::Answer(which, reply)),
-        6 => (prop_oneof![1 => Just(0_u8), 5 => Just(1)], any::<bool>()).prop_map(|(qos, reuse)| Action::Send(qos, reuse)),
+        6 => (prop_oneof![1 => Just(0_u8), 5 => Just(1), 1 => Just(2)], any::<bool>()).prop_map(|(qos, reuse)| Action::Send(qos, reuse)),
         5 => (any::<Index>(), any::<Index>(), any::<bool>()).prop_map(|(a, b, c)| Action::Release(a, b, c)),
         1 => (any::<bool>(), 1_u16..8).prop_map(|(forget, window)| Action::Drop { forget, window }),
     ];
@@ -86,6 +87,8 @@ struct Sent {
 /// Both ends and everything that must hold between them.
 struct World {
     version: Version,
+    /// Whether the client has filters. One without is sent messages all the same.
+    subscribes: bool,
     session: Session<u64>,
     wire: Bytes,
     window: u16,
@@ -108,11 +111,14 @@ struct World {
     released: u64,
     refused: BTreeSet<u64>,
     acked: u64,
+    /// Ids of QoS 2 that the server has released and the client has not completed.
+    completing: VecDeque<u16>,
     next_id: u16,
 }
 
 impl World {
-    fn new(version: Version) -> Self {
+    fn new(version: Version, subscribes: bool) -> Self {
+        let filter = Filter { path: Text::from("#"), qos: Qos::AtLeastOnce, ..Filter::default() };
         let setup = Setup {
             version,
             client_id: Text::from("model"),
@@ -124,12 +130,13 @@ impl World {
             forget: false,
             receive_maximum: 100,
             send_maximum: OWN_WINDOW,
-            filters: vec![Filter { path: Text::from("#"), qos: Qos::AtLeastOnce, ..Filter::default() }],
+            filters: subscribes.then_some(filter).into_iter().collect(),
             strict: false,
             publish_qos: Some(Qos::AtLeastOnce),
         };
         let mut world = Self {
             version,
+            subscribes,
             session: Session::new(setup),
             wire: Bytes { version, buffer: BytesMut::new() },
             window: 3,
@@ -148,6 +155,7 @@ impl World {
             released: 0,
             refused: BTreeSet::new(),
             acked: 0,
+            completing: VecDeque::new(),
             next_id: 0,
         };
         // Just enough for the window and a SUBSCRIBE, so that every one is used again and again.
@@ -162,6 +170,7 @@ impl World {
         self.held.clear();
         self.last_seen = None;
         self.sent.clear();
+        self.completing.clear();
         (self.released, self.acked) = (0, 0);
         self.refused.clear();
         self.session.start(&mut self.wire).unwrap();
@@ -178,7 +187,7 @@ impl World {
             let reasons = vec![Reason(1)];
             self.receive(Packet::SubAck(SubAck { packet_id: subscribe.packet_id, reasons, details: None }));
         } else {
-            assert!(session_present, "a new session must be subscribed");
+            assert!(!self.subscribes, "every connection must subscribe");
         }
         self.has_session = true;
         self.pump();
@@ -200,6 +209,7 @@ impl World {
         match self.session.receive(packet, &mut self.wire) {
             Ok(Event::Answered(outcome)) => self.answered(outcome),
             Ok(Event::Message(number, publish)) => {
+                assert!(self.subscribes, "nobody is there to take it");
                 let arrived = self.arrived.entry(self.session.generation()).or_default();
                 assert_eq!(number, *arrived, "numbers run by arrival");
                 assert_eq!(publish.payload, format!("m{number}"));
@@ -253,7 +263,13 @@ impl World {
         for _ in 0..count {
             match decode(self.version, &mut self.wire.buffer, usize::MAX).unwrap() {
                 Some(Packet::Publish(publish)) => self.has(&publish),
-                Some(Packet::PubAck(ack)) => self.acknowledged(&ack),
+                Some(Packet::PubAck(ack)) => self.acknowledged(&ack, 1),
+                Some(Packet::PubRec(ack)) => {
+                    self.acknowledged(&ack, 2);
+                    self.completing.push_back(ack.packet_id);
+                    self.receive(Packet::PubRel(ack));
+                }
+                Some(Packet::PubComp(ack)) => assert_eq!(self.completing.pop_front(), Some(ack.packet_id)),
                 Some(other) => panic!("unexpected {other:?}"),
                 None => return,
             }
@@ -318,7 +334,12 @@ impl World {
                 self.next_id
             }
         };
+        let qos = if self.subscribes { qos.min(1) } else { qos };
         let number = self.arrived.get(&self.session.generation()).copied().unwrap_or(0);
+        if !self.subscribes {
+            // Dropped at once.
+            self.released += 1;
+        }
         self.sent.push_back(Sent { id, qos });
         self.receive(Packet::Publish(Publish {
             qos: Qos::from_u8(qos).unwrap(),
@@ -349,15 +370,15 @@ impl World {
         self.session.release(generation, up_to, &mut self.wire).unwrap();
     }
 
-    /// A PUBACK: it must be for the oldest message that has none yet, and that one must be released.
-    fn acknowledged(&mut self, ack: &Ack) {
+    /// A PUBACK or PUBREC: it must be for the oldest message that has none yet, and that one must be released.
+    fn acknowledged(&mut self, ack: &Ack, qos: u8) {
         loop {
             let sent = self.sent.pop_front().expect("an acknowledgement for nothing");
             let number = self.acked;
             self.acked += 1;
             assert!(number < self.released, "message {number} is acknowledged and was not released");
-            if sent.qos == 1 {
-                assert_eq!(ack.packet_id, sent.id, "acknowledged out of order");
+            if sent.qos > 0 {
+                assert_eq!((ack.packet_id, qos), (sent.id, sent.qos), "acknowledged out of order");
                 let refused = self.version == Version::V5 && self.refused.contains(&number);
                 assert_eq!(ack.reason.is_failure(), refused);
                 return;
@@ -401,12 +422,15 @@ impl World {
         assert!(unanswered.is_empty(), "lost: {unanswered:?}");
         // Whatever is released is acknowledged in the end.
         let arrived = self.arrived.get(&self.session.generation()).copied().unwrap_or(0);
+        if !self.subscribes {
+            assert!(self.sent.iter().all(|sent| sent.qos == 0) && self.completing.is_empty(), "not acknowledged");
+        }
         if arrived > 0 {
             self.released = arrived;
             self.session.release(self.session.generation(), arrived - 1, &mut self.wire).unwrap();
             self.read(usize::MAX);
             assert!(self.sent.iter().all(|sent| sent.qos == 0), "not acknowledged");
-            assert_eq!(self.session.held(), (0, 0));
+            assert_eq!(self.session.unreleased(), 0);
         }
     }
 }
@@ -415,8 +439,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_lost_doubled_mixed_up_or_acknowledged_early(actions in actions(), five in any::<bool>()) {
-        let mut world = World::new(if five { Version::V5 } else { Version::V4 });
+    fn nothing_is_lost_doubled_mixed_up_or_acknowledged_early(
+        actions in actions(),
+        five in any::<bool>(),
+        subscribes in any::<bool>(),
+    ) {
+        let mut world = World::new(if five { Version::V5 } else { Version::V4 }, subscribes);
         for action in actions {
             world.act(action);
         }

@@ -46,6 +46,7 @@ async fn quick_restarts_of_the_server_are_no_fight() {
         let _ = tokio::time::timeout(Duration::from_millis(60), noticed).await;
         server = Server::start_at(port).await;
         peer = server.accept(true).await;
+        peer.subscribed().await;
         peer.send(Qos::AtLeastOnce, 1, "still there").await;
         assert_eq!(chunk(&mut source).await.2, ["still there"], "after {n} restarts");
     }
@@ -157,6 +158,7 @@ async fn topic_aliases_are_resolved_per_connection() {
     assert_eq!(topics, ["a/b", "a/b", "c", "c"]);
     drop(peer);
     let mut peer = server.accept(true).await;
+    peer.subscribed().await;
     peer.write(&publish("", Some(1))).await;
     assert!(matches!(peer.read().await, Some(Packet::Disconnect(_))));
 }

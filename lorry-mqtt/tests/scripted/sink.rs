@@ -2,11 +2,13 @@
 
 use super::*;
 
+// A reconnect while publishes are open: rumqttc lost 110 of 2,000 with a clean session and 239 of 600 with a kept one.
+
 #[tokio::test]
 async fn a_reconnect_loses_no_publish_whether_the_session_was_kept_or_not() {
     for kept in [false, true] {
         let server = Server::start().await;
-        let (mut sink, mut peer) = sink(&server, |options| options).await;
+        let (mut sink, mut peer) = sink(&server, MqttSink::new).await;
         let receipts = [sink.send(numbers(0..1_000)).await.unwrap(), sink.send(numbers(1_000..2_000)).await.unwrap()];
         let mut seen = BTreeSet::new();
         // On each connection some are answered, out of order, and some are not.
@@ -56,7 +58,7 @@ async fn a_reconnect_loses_no_publish_whether_the_session_was_kept_or_not() {
 #[tokio::test]
 async fn repetitions_say_so_and_come_in_one_go() {
     let server = Server::start().await;
-    let (mut sink, mut peer) = sink(&server, |options| options).await;
+    let (mut sink, mut peer) = sink(&server, MqttSink::new).await;
     let _receipt = sink.send(numbers(0..500)).await.unwrap();
     for n in 0..500 {
         let publish = peer.publish().await;
@@ -99,7 +101,7 @@ async fn the_window_of_the_server_is_kept() {
 #[tokio::test]
 async fn a_batch_goes_out_in_one_piece() {
     let server = Server::start().await;
-    let (mut sink, mut peer) = sink(&server, |options| options).await;
+    let (mut sink, mut peer) = sink(&server, MqttSink::new).await;
     let _receipt = sink.send(numbers(0..400)).await.unwrap();
     peer.publish().await;
     let (packets, reads) = (399, peer.reads());
@@ -112,7 +114,7 @@ async fn a_batch_goes_out_in_one_piece() {
 #[tokio::test]
 async fn each_puback_reason_reaches_its_own_message() {
     let server = Server::start().await;
-    let (mut sink, mut peer) = sink(&server, |options| options).await;
+    let (mut sink, mut peer) = sink(&server, MqttSink::new).await;
     let receipt = sink.send(numbers(0..8)).await.unwrap();
     let codes = [0x00, 0x10, 0x80, 0x83, 0x87, 0x97, 0x99, 0x90];
     for code in codes {
@@ -130,7 +132,7 @@ async fn each_puback_reason_reaches_its_own_message() {
 #[tokio::test]
 async fn an_id_in_use_means_a_new_connection_and_another_id() {
     let server = Server::start().await;
-    let (mut sink, mut peer) = sink(&server, |options| options).await;
+    let (mut sink, mut peer) = sink(&server, MqttSink::new).await;
     let receipt = sink.send(numbers(0..1)).await.unwrap();
     let first = peer.publish().await;
     peer.write(&Packet::PubAck(Ack::with_reason(first.packet_id, Reason::PACKET_ID_IN_USE))).await;
@@ -174,7 +176,8 @@ async fn a_packet_too_large_for_the_server_fails_alone_announced_or_not() {
 #[tokio::test]
 async fn topics_that_cannot_be_written_fail_alone_and_the_stream_stays_sound() {
     let server = Server::start().await;
-    let (mut sink, mut peer) = sink(&server, MqttOptions::keep_address).await;
+    let (mut sink, mut peer) =
+        sink(&server, |options| MqttSink::new(options).options(|own| own.keep_address = true)).await;
     let long = "x".repeat(65_536);
     let topics = ["ok/1", &long, "a/+/b", "#", "nul\0", "ok/2"];
     let receipt = sink.send(Batch::new(topics.map(|topic| Message::new("x").at(topic)).into())).await.unwrap();
@@ -192,7 +195,7 @@ async fn topics_that_cannot_be_written_fail_alone_and_the_stream_stays_sound() {
 #[tokio::test]
 async fn closing_a_sink_says_goodbye_after_everything_was_confirmed() {
     let server = Server::start().await;
-    let (mut sink, mut peer) = sink(&server, |options| options).await;
+    let (mut sink, mut peer) = sink(&server, MqttSink::new).await;
     let receipt = sink.send(numbers(0..1)).await.unwrap();
     let publish = peer.publish().await;
     peer.write(&Packet::PubAck(Ack::new(publish.packet_id))).await;
@@ -202,4 +205,26 @@ async fn closing_a_sink_says_goodbye_after_everything_was_confirmed() {
     assert!(peer.read().await.is_none());
 }
 
-// Acknowledging.
+// A session that was kept, in which an earlier client has subscribed: the first message was held for ever, reading stopped at the
+// second, and no PUBACK behind it was seen.
+
+#[tokio::test]
+async fn messages_that_nobody_asked_for_are_acknowledged_and_do_not_stop_a_sink() {
+    for version in [Protocol::V5, Protocol::V4] {
+        let server = Server::start().await;
+        let (mut sink, mut peer) = sink(&server, |options| MqttSink::new(options.version(version))).await;
+        for id in 1..=3 {
+            peer.send(Qos::AtLeastOnce, id, "stray").await;
+            assert_eq!(peer.read().await, Some(Packet::PubAck(Ack::new(id))));
+        }
+        peer.send(Qos::AtMostOnce, 0, "stray").await;
+        peer.send(Qos::ExactlyOnce, 4, "stray").await;
+        assert_eq!(peer.read().await, Some(Packet::PubRec(Ack::new(4))));
+        peer.write(&Packet::PubRel(Ack::new(4))).await;
+        assert_eq!(peer.read().await, Some(Packet::PubComp(Ack::new(4))));
+        let receipt = sink.send(numbers(0..1)).await.unwrap();
+        let publish = peer.publish().await;
+        peer.write(&Packet::PubAck(Ack::new(publish.packet_id))).await;
+        within(receipt).await.unwrap();
+    }
+}

@@ -35,6 +35,7 @@ async fn what_is_settled_late_touches_nothing_of_the_next_connection() {
     drop(peer);
     assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(lane)) if lane == old));
     let mut peer = server.accept(true).await;
+    peer.subscribed().await;
     peer.send(Qos::AtLeastOnce, 1, "another, under the same id").await;
     let (new, first, _) = chunk(&mut source).await;
     assert_ne!(old, new);
@@ -44,35 +45,69 @@ async fn what_is_settled_late_touches_nothing_of_the_next_connection() {
     assert_eq!(peer.read().await, Some(Packet::PubAck(Ack::new(1))));
 }
 
+// A server that was killed restores what it saved last, and says that it has kept the session: it need not have what it sent since.
+
 #[tokio::test]
-async fn what_comes_again_is_announced_once_it_is_certain() {
-    for (durable, qos, session_present, certain) in [
-        (true, Qos::AtLeastOnce, true, true),
-        // The server has died and forgotten: what was received is all there is.
-        (true, Qos::AtLeastOnce, false, false),
-        // Sent once.
-        (true, Qos::AtMostOnce, true, false),
-        // A session that ends with the client: it may be stopped before they have come.
-        (false, Qos::AtLeastOnce, true, false),
-    ] {
+async fn what_waits_is_delivered_although_the_server_says_that_it_has_kept_the_session() {
+    let server = Server::start().await;
+    let sink = MemorySink::new();
+    let store = sink.store();
+    store.hold();
+    let source = MqttSource::new(server.options().topic("#"));
+    let relay = Relay::new([Stream::from_source(source).to(sink)]).name("relay").spawn();
+    let monitor = relay.monitor();
+    let arrived = || {
+        let counts = monitor.snapshot().counts;
+        counts.received + counts.superseded
+    };
+    let mut peer = server.accept(false).await;
+    peer.subscribed().await;
+    peer.send(Qos::AtLeastOnce, 1, "one").await;
+    within(store.wait_attempts(1)).await;
+    for (id, text) in [(2, "two"), (3, "three")] {
+        peer.send(Qos::AtLeastOnce, id, text).await;
+    }
+    until(|| arrived() == 3).await;
+    drop(peer);
+    let mut peer = server.accept(true).await;
+    peer.subscribed().await;
+    peer.send(Qos::AtLeastOnce, 1, "one").await;
+    until(|| arrived() == 4).await;
+    store.release();
+    assert_eq!(within(relay.stop()).await.unwrap().delivered, 4);
+    let delivered: Vec<_> = store.values().iter().map(|message| message.text().unwrap().to_owned()).collect();
+    assert_eq!(delivered, ["one", "two", "three", "one"]);
+}
+
+#[tokio::test]
+async fn what_arrived_before_the_end_is_handed_over_after_it() {
+    let server = Server::start().await;
+    let (mut source, mut peer) = narrow_source(&server, 1, |options| options).await;
+    peer.send(Qos::AtLeastOnce, 1, "the last").await;
+    peer.write(&Packet::Disconnect(Disconnect::new(Reason::SESSION_TAKEN_OVER))).await;
+    // Until the connection's task is gone, so that it cannot be told anything any more.
+    assert!(peer.read().await.is_none());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert_eq!(chunk(&mut source).await.2, ["the last"]);
+    assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(_))));
+    assert_eq!(within(source.next(1)).await.unwrap_err().class(), Class::Config);
+}
+
+// A server does not count messages of QoS 0 in the window, so a relay that holds more of them than fit into it must get the next one.
+
+#[tokio::test]
+async fn messages_of_qos_0_are_taken_beyond_the_window() {
+    for subscribed in [0, 1] {
         let server = Server::start().await;
-        let mut context = context();
-        context.identity.name = durable.then(|| "relay".into());
-        let (mut source, mut peer) = source_in(context, &server, |options| options).await;
-        peer.send(Qos::AtLeastOnce, 1, "one").await;
-        peer.send(qos, 2, "two").await;
-        let (old, _) = collect(&mut source, 2).await;
-        drop(peer);
-        assert!(matches!(within(source.next(9)).await, Ok(Event::LaneLost(lane)) if lane == old));
-        let mut peer = server.accept(session_present).await;
-        if !session_present {
-            peer.subscribed().await;
-        }
-        peer.send(Qos::AtLeastOnce, 1, "one").await;
-        if certain {
-            assert!(matches!(within(source.next(9)).await, Ok(Event::LaneRepeats(lane)) if lane == old));
-        }
-        assert!(matches!(within(source.next(9)).await, Ok(Event::Chunk(chunk)) if chunk.lane != old));
+        let (mut source, mut peer) = narrow_source(&server, 10, |options| options.qos(subscribed)).await;
+        let sending = tokio::spawn(async move {
+            for _ in 0..1_000 {
+                peer.send(Qos::AtMostOnce, 0, "x").await;
+            }
+            peer
+        });
+        collect(&mut source, 1_000).await;
+        within(sending).await.unwrap();
     }
 }
 
@@ -99,11 +134,7 @@ async fn closing_a_source_acknowledges_what_was_settled_and_nothing_else() {
 #[tokio::test]
 async fn closing_hears_the_server_out_so_that_nothing_is_reset() {
     let server = Server::start().await;
-    let (mut source, mut peer) = source(&server, |mut options| {
-        options.source.receive_maximum = 1;
-        options
-    })
-    .await;
+    let (mut source, mut peer) = narrow_source(&server, 1, |options| options).await;
     // The second waits in the socket: no more than one is taken.
     peer.send(Qos::AtLeastOnce, 1, "x").await;
     let (lane, last) = collect(&mut source, 1).await;
@@ -130,8 +161,7 @@ async fn closing_hears_the_server_out_so_that_nothing_is_reset() {
 #[tokio::test]
 async fn no_more_is_taken_than_may_be_open_and_pings_go_on_meanwhile() {
     let server = Server::start().await;
-    let (mut source, peer) = source(&server, |mut options| {
-        options.source.receive_maximum = 10;
+    let (mut source, peer) = narrow_source(&server, 10, |mut options| {
         options.client.keep_alive = lorry_core::registry::Span(Duration::from_secs(1));
         options
     })
@@ -174,9 +204,8 @@ async fn a_backlog_before_suback_is_no_deadlock() {
     // Within the limit, as mosquitto does it, and beyond it.
     for backlog in [10, 11, 2_000] {
         let server = Server::start().await;
-        let mut options = server.options().topic("#");
-        options.source.receive_maximum = 10;
-        let mut source = MqttSource::new(options);
+        let source = MqttSource::new(server.options().topic("#"));
+        let mut source = source.options(|options| options.receive_maximum = 10);
         let (opened, _peer) = tokio::join!(within(source.open(context())), async {
             let mut peer = server.accept(true).await;
             let packet_id = peer.subscribe().await.packet_id;
