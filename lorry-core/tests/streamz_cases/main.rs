@@ -1,5 +1,5 @@
 //! What Streamz does, and what Lorry does otherwise on purpose: `tests/cases/streamz.jsonl`, or the file of that name in the folder that
-//! `LORRY_CASES` names. Graphs and data frames are built from their
+//! `LORRY_CASES` names; and cases of our own, `streamz-own.jsonl`, of which none is left out. Graphs and data frames are built from their
 //! description; timelines are written by hand, and one that is not known here is left out.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -25,7 +25,7 @@ mod value;
 
 use serde_json::Value;
 use std::future::Future;
-use support::{Outcome, cases, run};
+use support::{Outcome, cases, own_cases, run};
 
 /// Cases that are not run, and why not.
 const LEFT_OUT: &[(&str, &str)] = &[
@@ -43,6 +43,12 @@ fn streamz_jsonl() {
     // Of a file of somebody else's it is not known how many there are.
     let at_least = if std::env::var_os("LORRY_CASES").is_some() { 0 } else { 116 };
     run("streamz.jsonl", &cases("streamz.jsonl"), at_least, one);
+}
+
+#[test]
+fn streamz_own_jsonl() {
+    let all = own_cases("streamz-own.jsonl");
+    run("streamz-own.jsonl", &all, all.len(), one);
 }
 
 fn one(case: &Value) -> Outcome {
