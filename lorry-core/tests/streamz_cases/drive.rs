@@ -96,13 +96,11 @@ async fn drive(case: &Value, expect: &Value, mut graph: Graph) -> Result<(), Str
                 trace.push(json!(["refs", now.collect::<Map<_, _>>()]));
             }
             Some("snapshot") => trace.push(json!(["out", contents(&graph.sinks)])),
-            Some("connect" | "disconnect") if graph.edges.refused.contains(&number) => {
-                trace.push(json!(["error", event, "KeyError"]));
+            Some("connect" | "disconnect" | "destroy") => {
+                if !graph.edges.change(number) {
+                    trace.push(json!(["error", event, "KeyError"]));
+                }
             }
-            Some(change @ ("connect" | "disconnect")) => {
-                graph.edges.set(&name(), &text(&parts[2]), change == "connect");
-            }
-            Some("destroy") => graph.edges.close_into(&name()),
             other => return Err(format!("event {other:?}")),
         }
         settle().await;

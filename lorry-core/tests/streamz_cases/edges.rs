@@ -16,8 +16,6 @@ pub(crate) struct Plan {
     pub(crate) args: Value,
     /// As it was made: names of streams, and literals.
     pub(crate) first: Vec<Value>,
-    /// The streams that lead into it when the first element comes.
-    pub(crate) ins: Vec<String>,
     /// Whether elements are put in here.
     pub(crate) is_fed: bool,
 }
@@ -28,19 +26,26 @@ impl Plan {
     }
 }
 
-/// From where to where. An edge is there or not, however often it is made; only a join may have the same input twice.
-type Edge = (String, String);
+pub(crate) struct Edge {
+    pub(crate) up: String,
+    pub(crate) down: String,
+    /// Asked for each element.
+    pub(crate) gate: Arc<AtomicBool>,
+    /// Whether it is there at the event that is looked at.
+    is_there: bool,
+}
 
+/// Of a whole case. What is connected before the first element is part of the description; what is connected later has a closed gate
+/// until then, what is disconnected later an open one.
 #[derive(Default)]
 pub(crate) struct Edges {
     pub(crate) plans: Vec<Plan>,
-    /// In the order in which they were made: in this order a stream serves them.
+    /// In the order in which they are made: in this order a stream serves them. What is connected anew is a new one.
     pub(crate) order: Vec<Edge>,
-    /// Those of now.
-    open: BTreeSet<Edge>,
-    gates: HashMap<Edge, Arc<AtomicBool>>,
+    /// By the number of the event: which gates it opens or closes.
+    changes: HashMap<usize, Vec<(Arc<AtomicBool>, bool)>>,
     /// The numbers of the events that are refused: they take away an edge that is not there.
-    pub(crate) refused: BTreeSet<usize>,
+    refused: BTreeSet<usize>,
 }
 
 pub(crate) fn text(value: &Value) -> String {
@@ -52,7 +57,6 @@ pub(crate) fn items(value: &Value) -> &[Value] {
 }
 
 impl Edges {
-    /// Of the whole case: what is connected before the first element is part of the description, what is connected later has a gate.
     pub(crate) fn of(case: &Value) -> Result<Self, Refusal> {
         let mut edges = Self::default();
         for source in items(&case["sources"]) {
@@ -61,111 +65,91 @@ impl Edges {
         for node in items(&case["nodes"]) {
             edges.add(text(&node["id"]), Some(text(&node["op"])), node["args"].clone(), items(&node["in"]));
         }
-        let mut began = false;
+        let mut began = None;
         for (number, event) in items(&case["events"]).iter().enumerate() {
             let (what, event) = (text(&event[0]), items(event));
-            began |= what == "emit";
-            let changed = match (what.as_str(), event) {
-                ("emit", [_, name, ..]) => edges.plan(&text(name)).map(|plan| plan.is_fed = true).map(|()| true),
-                ("connect", [_, up, down]) => edges.connect(text(up), text(down), began)?,
-                ("disconnect", [_, up, down]) => edges.disconnect((text(up), text(down)), began)?,
-                ("destroy", [_, down]) => edges.destroy(&text(down), began)?,
-                _ => Some(true),
-            };
-            match changed {
-                None => return Err(Refusal::Error(format!("event {number} is about something that is not there"))),
-                Some(true) => {}
-                Some(false) => _ = edges.refused.insert(number),
+            if what == "emit" {
+                edges.plan(&text(&event[1]))?.is_fed = true;
+                began = began.or(Some(number));
             }
-        }
-        // While it runs they are changed again, one event at a time.
-        edges.gates = edges.order.iter().map(|edge| (edge.clone(), Arc::new(AtomicBool::new(false)))).collect();
-        for plan in &edges.plans {
-            plan.ins.iter().for_each(|up| edges.set(up, &plan.name, true));
+            // Before the first element nothing is later.
+            let late = began.map(|_| number);
+            match (what.as_str(), event) {
+                ("connect", [_, up, down]) => edges.connect(text(up), text(down), late)?,
+                ("disconnect", [_, up, down]) if !edges.disconnect(Some(&text(up)), &text(down), late)? => {
+                    edges.refused.insert(number);
+                }
+                ("destroy", [_, down]) => _ = edges.disconnect(None, &text(down), late)?,
+                _ => {}
+            }
         }
         Ok(edges)
     }
 
+    fn plan(&mut self, name: &str) -> Result<&mut Plan, Refusal> {
+        let plan = self.plans.iter_mut().find(|plan| plan.name == name);
+        plan.ok_or_else(|| Refusal::Error(format!("there is no {name}")))
+    }
+
     fn add(&mut self, name: String, op: Option<String>, args: Value, first: &[Value]) {
-        let mut plan = Plan { name, op, args, first: first.to_vec(), ins: Vec::new(), is_fed: false };
-        for up in first.iter().map(text).filter(|up| self.plans.iter().any(|plan| plan.name == *up)) {
-            let edge = (up.clone(), plan.name.clone());
-            if plan.is_join() || !self.open.contains(&edge) {
-                plan.ins.push(up);
-                self.order.push(edge.clone());
-                self.open.insert(edge);
+        let plan = Plan { name: name.clone(), op, args, first: first.to_vec(), is_fed: false };
+        for up in first.iter().map(text) {
+            let is_stream = self.plans.iter().any(|plan| plan.name == up);
+            // Only a join may have the same input twice.
+            if is_stream && (plan.is_join() || !self.has(&up, &name)) {
+                self.push(up, name.clone(), true);
             }
         }
         self.plans.push(plan);
     }
 
-    fn plan(&mut self, name: &str) -> Option<&mut Plan> {
-        self.plans.iter_mut().find(|plan| plan.name == name)
+    fn has(&self, up: &str, down: &str) -> bool {
+        self.order.iter().any(|edge| edge.is_there && edge.up == up && edge.down == down)
     }
 
-    /// None if there is no such node; false if it is refused.
-    fn connect(&mut self, up: String, down: String, began: bool) -> Result<Option<bool>, Refusal> {
-        let (edge, up_is_there) = ((up.clone(), down.clone()), self.plan(&up).is_some());
-        let is_new = self.open.insert(edge.clone());
-        let Some(plan) = self.plan(&down).filter(|_| up_is_there) else { return Ok(None) };
-        if began && plan.is_join() {
+    fn push(&mut self, up: String, down: String, open: bool) -> Arc<AtomicBool> {
+        let gate = Arc::new(AtomicBool::new(open));
+        self.order.push(Edge { up, down, gate: gate.clone(), is_there: true });
+        gate
+    }
+
+    fn connect(&mut self, up: String, down: String, late: Option<usize>) -> Result<(), Refusal> {
+        self.plan(&up)?;
+        if self.plan(&down)?.is_join() && late.is_some() {
             return Err(rewired());
         }
-        if is_new && !began {
-            plan.ins.push(up);
+        if !self.has(&up, &down) {
+            let gate = self.push(up, down, late.is_none());
+            if let Some(number) = late {
+                self.changes.entry(number).or_default().push((gate, true));
+            }
         }
-        if is_new && (!began || !self.order.contains(&edge)) {
-            self.order.push(edge);
-        }
-        Ok(Some(true))
+        Ok(())
     }
 
-    fn disconnect(&mut self, edge: Edge, began: bool) -> Result<Option<bool>, Refusal> {
-        let Some(plan) = self.plan(&edge.1) else { return Ok(None) };
-        let is_join = plan.is_join();
-        if !began {
-            plan.ins.retain(|up| *up != edge.0);
+    /// Takes away the edges from one stream or from all; false if there is none.
+    fn disconnect(&mut self, up: Option<&str>, down: &str, late: Option<usize>) -> Result<bool, Refusal> {
+        let is_join = self.plan(down)?.is_join();
+        let is_meant = |edge: &Edge| edge.is_there && edge.down == down && up.is_none_or(|up| edge.up == up);
+        let any = self.order.iter().any(is_meant);
+        match late {
+            None => self.order.retain(|edge| !is_meant(edge)),
+            Some(_) if any && is_join && up.is_some() => return Err(rewired()),
+            Some(number) => {
+                for edge in self.order.iter_mut().filter(|edge| is_meant(edge)) {
+                    edge.is_there = false;
+                    self.changes.entry(number).or_default().push((edge.gate.clone(), false));
+                }
+            }
         }
-        let was_there = self.open.remove(&edge);
-        if began && is_join && was_there {
-            return Err(rewired());
-        }
-        if !began {
-            self.order.retain(|other| *other != edge);
-        }
-        Ok(Some(was_there))
+        Ok(any)
     }
 
-    fn destroy(&mut self, down: &str, began: bool) -> Result<Option<bool>, Refusal> {
-        let Some(plan) = self.plan(down) else { return Ok(None) };
-        if !began {
-            plan.ins.clear();
-            self.order.retain(|edge| edge.1 != down);
-        }
-        self.open.retain(|edge| edge.1 != down);
-        Ok(Some(true))
-    }
-
-    pub(crate) fn that_enter(&self, down: &str) -> impl Iterator<Item = &Edge> {
-        self.order.iter().filter(move |edge| edge.1 == down)
-    }
-
-    /// What an edge asks for each element.
-    pub(crate) fn gate(&self, edge: &Edge) -> Arc<AtomicBool> {
-        self.gates.get(edge).cloned().unwrap_or_default()
-    }
-
-    /// Opens or closes an edge.
-    pub(crate) fn set(&self, up: &str, down: &str, open: bool) {
-        if let Some(gate) = self.gates.get(&(up.to_owned(), down.to_owned())) {
-            gate.store(open, Ordering::Relaxed);
-        }
-    }
-
-    /// Closes all edges into a node.
-    pub(crate) fn close_into(&self, down: &str) {
-        let into = self.gates.iter().filter(|((_, other), _)| other == down);
-        into.for_each(|(_, gate)| gate.store(false, Ordering::Relaxed));
+    /// Does what an event says; false if it is refused.
+    pub(crate) fn change(&self, number: usize) -> bool {
+        let changes = self.changes.get(&number).into_iter().flatten();
+        changes.for_each(|(gate, open)| gate.store(*open, Ordering::Relaxed));
+        !self.refused.contains(&number)
     }
 }
 

@@ -29,15 +29,21 @@ impl Expr {
         }
     }
 
-    /// What it is of a row; null if a part of it is. True is 1.
+    /// What it is of a row; null if a part of it is.
     pub(crate) fn of(&self, row: &Value) -> Value {
         match self.number(row) {
             None => Value::Null,
+            Some(x) if self.compares() => json!(x != 0.0),
             Some(x) if x.fract() == 0.0 && x.abs() < 9e15 => json!(x as i64),
             Some(x) => json!(x),
         }
     }
 
+    fn compares(&self) -> bool {
+        matches!(self, Self::Of(_, op, _) if LEVELS[0].contains(&op.as_str()))
+    }
+
+    /// True is 1.
     fn number(&self, row: &Value) -> Option<f64> {
         let (a, op, b) = match self {
             Self::Column(name) => return row[name].as_f64(),

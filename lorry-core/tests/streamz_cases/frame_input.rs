@@ -8,27 +8,31 @@ pub(crate) const INDEX: &str = "#";
 
 /// None if it is not understood.
 pub(crate) fn batches(id: &str, input: &str, chunks: &str) -> Option<Vec<Vec<Value>>> {
-    let batches = if chunks.is_empty() { written(input).or_else(|| told(id)) } else { numbered(chunks) };
+    let batches = match chunks {
+        "" => written(input).or_else(|| hinted(input)).or_else(|| told(id)),
+        sizes => numbered(sizes),
+    };
     Some(batches?.into_iter().map(with_index).collect())
 }
 
-/// `emit {x:[1,2,3]} twice`, `emit 3x {…}`, `same x3`, `['a','b'] twice`, `x=[3,1,2],[5,0]`.
+/// `emit {x:[1,2,3]} twice`, `emit 3x {…}`, `emit {…}, {…}`, `same x3`, `['a','b'] twice`, `x=[3,1,2],[5,0]`.
 fn written(input: &str) -> Option<Vec<Vec<Value>>> {
     let mut times = 1;
-    let mut found = None;
+    let mut found = Vec::new();
     for word in parts(input, ' ') {
-        let word = word.as_str();
+        let word = word.trim_end_matches([',', ';']);
         if let Ok(n) = word.trim_matches('x').parse() {
             times = n;
-        } else if word == "twice" {
-            times = 2;
-        } else if word == "same" {
-            (found, times) = (Some(vec![standard()]), 2);
-        } else if word != "emit" {
-            found = Some(columns(word)?);
+            continue;
+        }
+        match word {
+            "emit" | "then" | "and" | "times" => {}
+            "twice" => times = 2,
+            "same" => (found, times) = (vec![standard()], 2),
+            frame => found.extend(columns(frame)?),
         }
     }
-    found.map(|batches| vec![batches; times].concat())
+    (!found.is_empty()).then(|| vec![found; times].concat())
 }
 
 /// The frame that "the same" is.
@@ -73,25 +77,32 @@ fn numbered(sizes: &str) -> Option<Vec<Vec<Value>>> {
     sizes.split(',').map(|size| Some(rows.by_ref().take(size.trim().parse().ok()?).collect())).collect()
 }
 
-/// The rows of cases whose steps only hint at them.
-fn told(id: &str) -> Option<Vec<Vec<Value>>> {
+/// Rows that the case describes.
+fn hinted(input: &str) -> Option<Vec<Vec<Value>>> {
     let hours = |amounts: &[i64], from: i64| {
         let row = |(amount, hour): (&i64, i64)| json!({INDEX: hour, "amount": amount});
         amounts.iter().zip(from..).filter(|(amount, _)| **amount == 5).map(row).collect()
     };
     let pair = |n: i64| json!({"x": n / 2, "y": 1 + n % 2});
-    Some(match id.strip_prefix("streamz.df.")? {
-        "assign" => vec![standard()],
-        "window_n4_sum_df" => vec![standard(); 3],
-        "window_n4_var_ddof1" => numbered("3,3,3,1,0")?,
-        "window_time_2h_half_open" => vec![
+    Some(match input {
+        "..." => numbered("3,3,3,1,0")?,
+        "hourly rows, keep amount==5" => vec![
             hours(&[1, 2, 3], 0),
             hours(&[5, 5, 5], 3),
             hours(&[4, 5, 6], 6),
             hours(&[1, 2, 3], 9),
             hours(&[5, 5, 5], 12),
         ],
-        "groupby_sum" => vec![(0..3).map(pair).collect(), (3..5).map(pair).collect()],
+        "x=0..9//2, y=1,2*5 chunks" => vec![(0..3).map(pair).collect(), (3..5).map(pair).collect()],
         _ => return None,
     })
+}
+
+/// The rows of cases that say nothing of them.
+fn told(id: &str) -> Option<Vec<Vec<Value>>> {
+    match id.strip_prefix("streamz.df.")? {
+        "assign" => Some(vec![standard()]),
+        "window_n4_sum_df" => Some(vec![standard(); 3]),
+        _ => None,
+    }
 }

@@ -59,8 +59,12 @@ const AGGREGATIONS: &[&str] = &[
 
 /// None if it is not understood.
 pub(crate) fn plan(id: &str, steps: &str) -> Option<Plan> {
-    let (input, steps) = steps.split_once(" -> ").unwrap_or(("", steps));
     let (steps, chunks) = steps.split_once(" on chunks ").unwrap_or((steps, ""));
+    let (input, steps) = match (steps.split_once(" -> "), steps.strip_prefix("...")) {
+        (Some(both), _) => both,
+        (None, Some(steps)) => ("...", steps),
+        (None, None) => ("", steps),
+    };
     let mut plan = Plan {
         batches: batches(id, input, chunks)?,
         steps: Vec::new(),
@@ -73,7 +77,7 @@ pub(crate) fn plan(id: &str, steps: &str) -> Option<Plan> {
         what: "rows".to_owned(),
         args: Vec::new(),
     };
-    let mut parts = parts(steps.trim_start_matches("...").trim(), '.');
+    let mut parts = parts(steps.trim(), '.');
     let (last, args) = call(parts.last()?);
     if AGGREGATIONS.contains(&last.as_str()) {
         (plan.what, plan.args) = (last, args);

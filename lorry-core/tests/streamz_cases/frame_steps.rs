@@ -22,7 +22,7 @@ impl Step {
 
     pub(crate) fn apply(&self, mut rows: Vec<Value>) -> Vec<Value> {
         match self {
-            Self::Keep(wanted) => rows.retain(|row| wanted.of(row) == json!(1)),
+            Self::Keep(wanted) => rows.retain(|row| wanted.of(row) == true),
             Self::Assign(name, expr) => rows.iter_mut().for_each(|row| row[name] = expr.of(row)),
             Self::Select(names) => {
                 let kept = |name: &String| names.contains(name) || name == INDEX;

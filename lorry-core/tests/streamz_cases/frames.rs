@@ -208,13 +208,14 @@ where
     };
     let all: Vec<_> = names.iter().map(one).collect();
     let scalar = plan.column.is_some() || names == [None];
-    let write = move |results: Vec<A::Output>| -> Value {
-        let mut values = results.into_iter().map(|result| number(found(result)));
+    let row = move |mut values: Vec<Value>| -> Value {
         if scalar {
-            return values.next().unwrap_or_default();
+            return values.swap_remove(0);
         }
         names.iter().map(|name| name.clone().unwrap_or_default()).zip(values).collect::<Map<_, _>>().into()
     };
+    let values = move |results: Vec<A::Output>| results.into_iter().map(|result| number(found(result))).collect();
+    let write = |results| row(values(results));
     if let Some(by) = plan.by.clone() {
         let tables = batches(plan, all.by(move |row: &Value| text(&row[&*by]))).await;
         let table = |table: HashMap<_, _>| {
@@ -227,10 +228,18 @@ where
     {
         let over = over(plan.window);
         let seen = through(plan.batches.concat(), |stream| stream.aggregate(over, (Count::new(), all))).await;
-        let row = |(count, results)| if count < full as u64 { Value::Null } else { write(results) };
-        return as_batches(plan, seen.into_iter().map(row));
+        let nothing = |results: Vec<A::Output>| row(results.iter().map(|_| Value::Null).collect());
+        let each = |(count, results)| if count < full as u64 { nothing(results) } else { write(results) };
+        let batches = as_batches(plan, seen.into_iter().map(each));
+        return if scalar { batches } else { batches.as_array().into_iter().flatten().map(numbered).collect() };
     }
     batches(plan, all).await.into_iter().map(write).collect()
+}
+
+/// The rows of a frame, by number.
+fn numbered(rows: &Value) -> Value {
+    let rows = rows.as_array().into_iter().flatten().enumerate();
+    rows.map(|(number, row)| (number.to_string(), row.clone())).collect::<Map<_, _>>().into()
 }
 
 /// A running value with each row.

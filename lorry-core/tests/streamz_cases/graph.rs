@@ -8,8 +8,8 @@ use super::joins::{Inputs, join};
 use super::raised::Raised;
 use lorry_core::ops::{Collected, Flush};
 use lorry_core::{Branch, Input, Stream};
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 
 pub(crate) struct Graph {
@@ -22,8 +22,8 @@ pub(crate) struct Graph {
     pub(crate) sinks: BTreeMap<String, Collected<Elem>>,
     pub(crate) meta_sinks: BTreeMap<String, Collected<Elem>>,
     pub(crate) branches: Vec<Branch>,
-    /// The way of each edge: what it leads into takes it from here.
-    ways: HashMap<(String, String), VecDeque<Stream<Elem>>>,
+    /// The way of each edge, once it is there: what it leads into takes it from here.
+    ways: Vec<Option<Stream<Elem>>>,
 }
 
 impl Graph {
@@ -31,6 +31,7 @@ impl Graph {
         let edges = Edges::of(case)?;
         let mut plans = edges.plans.clone();
         let mut graph = Self {
+            ways: edges.order.iter().map(|_| None).collect(),
             edges,
             raised: Raised::default(),
             inputs: HashMap::new(),
@@ -39,11 +40,13 @@ impl Graph {
             sinks: BTreeMap::new(),
             meta_sinks: BTreeMap::new(),
             branches: Vec::new(),
-            ways: HashMap::new(),
         };
         let mut built: HashMap<String, Stream<Elem>> = HashMap::new();
         while !plans.is_empty() {
-            let ready = |plan: &Plan| graph.edges.that_enter(&plan.name).all(|(up, _)| built.contains_key(up));
+            let ready = |plan: &Plan| {
+                let mut into = graph.edges.order.iter().filter(|edge| edge.down == plan.name);
+                into.all(|edge| built.contains_key(&edge.up))
+            };
             let Some(place) = plans.iter().position(ready) else {
                 return Err(Refusal::Error("the graph has a loop".to_owned()));
             };
@@ -63,26 +66,27 @@ impl Graph {
             }
         }
         // What leads nowhere still takes its elements.
+        let sinks = ["sinks", "meta_sinks"].map(|kind| case[kind].as_object());
+        let sunk: Vec<_> = sinks.into_iter().flatten().flat_map(Map::values).map(text).collect();
+        let leads_on = |name: &String| sunk.contains(name) || graph.edges.order.iter().any(|edge| edge.up == *name);
+        built.retain(|name, _| !leads_on(name));
         graph.branches.extend(built.into_values().map(|stream| stream.sink(|_| ())));
         Ok(graph)
     }
 
     /// The edges out of a stream, in the order in which they were made.
     fn lead_on(&mut self, up: &str, stream: &Stream<Elem>) {
-        for edge in self.edges.order.iter().filter(|edge| edge.0 == up) {
-            let gate = self.edges.gate(edge);
-            let way = stream.clone().filter(move |_| gate.load(Ordering::Relaxed));
-            self.ways.entry(edge.clone()).or_default().push_back(way);
+        for (edge, way) in self.edges.order.iter().zip(&mut self.ways).filter(|(edge, _)| edge.up == up) {
+            let gate = edge.gate.clone();
+            *way = Some(stream.clone().filter(move |_| gate.load(Ordering::Relaxed)));
         }
     }
 
     /// The stream of a source or of a node, once all that leads into it is there.
     fn add(&mut self, plan: &Plan) -> Result<Stream<Elem>, Refusal> {
-        // First those that were there when the first element came, in their order: places count for joins.
-        let mut ups: Vec<String> = plan.ins.clone();
-        ups.extend(self.edges.that_enter(&plan.name).map(|edge| edge.0.clone()).filter(|up| !plan.ins.contains(up)));
-        let way = |up: &String| self.ways.get_mut(&(up.clone(), plan.name.clone()))?.pop_front();
-        let mut streams: Vec<_> = ups.iter().filter_map(way).collect();
+        let into = self.edges.order.iter().zip(&mut self.ways).filter(|(edge, _)| edge.down == plan.name);
+        let ways = into.filter_map(|(edge, way)| Some((edge.up.clone(), way.take()?)));
+        let (ups, mut streams): (Vec<_>, Vec<_>) = ways.unzip();
         let own = (plan.is_fed || plan.op.is_none()).then(|| {
             let (input, own) = Stream::input();
             self.inputs.insert(plan.name.clone(), input);
