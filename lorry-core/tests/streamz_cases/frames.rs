@@ -21,6 +21,9 @@ pub(crate) async fn run(case: &Value, expect: &Value) -> Outcome {
         },
     };
     match seen {
+        None if ["median(", "quantile("].iter().any(|exact| steps.contains(exact)) => {
+            Outcome::LeftOut("exact quantiles: those of Lorry come from a sketch, within 1 %".to_owned())
+        }
         None => Outcome::LeftOut(format!("steps that are not known here: {steps}")),
         Some(seen) if near(&seen, expect) => Outcome::Passed,
         Some(seen) => Outcome::Failed(format!("{seen}, not {expect}")),
@@ -98,7 +101,8 @@ async fn observe(mut plan: Plan, expect: &Value) -> Option<Value> {
         let means = numbers(plan, mean, |mean| mean).await;
         return fits.then(|| means.as_array().into_iter().flatten().map(|row| json!({ "0": row })).collect());
     }
-    if plan.rolling && plan.by.is_some() {
+    let has_gaps = |row: &Value| row.as_object().is_some_and(|row| row.values().any(Value::is_null));
+    if plan.rolling && (plan.by.is_some() || plan.batches.iter().flatten().any(has_gaps)) {
         return None;
     }
     let windowed = plan.rolling || plan.by.is_some() || !matches!(plan.window, Window::All);
@@ -110,7 +114,8 @@ async fn observe(mut plan: Plan, expect: &Value) -> Option<Value> {
             let windows = batches(plan, Kept::default()).await;
             windows.iter().map(|window| Value::Object(window.iter().map(by_index).collect())).collect()
         }
-        // The others are understood without arguments.
+        "sum" | "mean" | "count" if !windowed && !plan.args.is_empty() => going_on(plan).await?,
+        // Other arguments are not understood.
         _ if !plan.args.is_empty() => return None,
         "sum" => numbers(plan, Sum::<f64>::new(), Some).await,
         "mean" => numbers(plan, Mean::<f64>::new(), |mean| mean).await,
@@ -128,6 +133,19 @@ async fn observe(mut plan: Plan, expect: &Value) -> Option<Value> {
             rows(plan, |each| each.accumulate_from_first(|product, x| product * x).map(Some)).await?
         }
         "rows" if !windowed => plan.batches.iter().map(|rows| as_they_are(plan, rows, expect)).collect(),
+        _ => return None,
+    })
+}
+
+/// From a state that was kept: `start=10`, of a mean `start=(10, 2)`, the sum and the count.
+async fn going_on(plan: &Plan) -> Option<Value> {
+    let [start] = plan.args.as_slice() else { return None };
+    let numbers_of = start.strip_prefix("start=")?.trim_matches(['(', ')']).split(',');
+    let start: Vec<f64> = numbers_of.map(|number| number.trim().parse().ok()).collect::<Option<_>>()?;
+    Some(match (plan.what.as_str(), start.as_slice()) {
+        ("sum", [sum]) => numbers(plan, Sum::<f64>::starting_at(*sum), Some).await,
+        ("mean", [sum, count]) => numbers(plan, Mean::<f64>::starting_at(*sum, *count as u64), |mean| mean).await,
+        ("count", [count]) => numbers(plan, Count::starting_at(*count as u64), |count| Some(count as f64)).await,
         _ => return None,
     })
 }
@@ -242,11 +260,13 @@ fn numbered(rows: &Value) -> Value {
     rows.map(|(number, row)| (number.to_string(), row.clone())).collect::<Map<_, _>>().into()
 }
 
-/// A running value with each row.
+/// A running value with each row; a row without one changes nothing.
 async fn rows(plan: &Plan, graph: impl FnOnce(Stream<f64>) -> Stream<Option<f64>>) -> Option<Value> {
     let column = the_column(plan)?;
-    let numbers = plan.batches.concat().iter().filter_map(|row| cell(row, column.as_deref()).as_f64()).collect();
-    Some(as_batches(plan, through(numbers, graph).await.into_iter().map(number)))
+    let all = plan.batches.concat();
+    let cells = || all.iter().map(|row| cell(row, column.as_deref()).as_f64());
+    let mut seen = through(cells().flatten().collect(), graph).await.into_iter().map(number);
+    Some(as_batches(plan, cells().map(|cell| cell.and_then(|_| seen.next()).unwrap_or_default())))
 }
 
 /// In as many as the rows came in.
