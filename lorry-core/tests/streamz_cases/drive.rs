@@ -35,12 +35,12 @@ pub(crate) async fn run(case: &Value, expect: &Value) -> Outcome {
     if let Some(why) = other_refs(case) {
         return Outcome::LeftOut(why.to_owned());
     }
+    let is_refused = expect.get("error").is_some() || expect["ok"] == false;
     let graph = match Graph::build(case) {
+        Ok(_) if is_refused => return Outcome::Failed("it is not refused".to_owned()),
         Ok(graph) => graph,
         Err(Refusal::LeftOut(why)) => return Outcome::LeftOut(why),
-        Err(Refusal::Error(_)) if expect.get("error").is_some() || expect["ok"] == json!(false) => {
-            return Outcome::Passed;
-        }
+        Err(Refusal::Error(_)) if is_refused => return Outcome::Passed,
         Err(Refusal::Error(error)) => return Outcome::Failed(format!("refused: {error}")),
     };
     match drive(case, expect, graph).await {
