@@ -96,6 +96,7 @@ fn no_operator_holds_more_than_it_says() {
     check("slice", Slice::new(3..100).step_by(3), 0, own);
     check("collect", Collect::new().0.max_items(7), 7, own);
     check("timed_window", TimedWindow::new(SECOND).max_items(7), 7, own);
+    check("timed_window with empty ones", TimedWindow::new(SECOND).with_empty().max_items(7), 7, own);
     check("timed_window_unique", TimedWindowUnique::new(SECOND, Keep::Last, |n: &usize| *n).max_items(7), 7, own);
     check("tumbling_window", TumblingWindow::new(Duration::from_nanos(90), time).max_items(7), 7, own);
     check("session_window", SessionWindow::new(Duration::from_nanos(9), third, time).max_items(7), 7, own);

@@ -28,6 +28,14 @@ impl Interval {
         }
     }
 
+    /// It is to strike at once; does nothing if it ever began.
+    pub(super) fn begin(&mut self, now: Instant) {
+        if self.anchor.is_none() {
+            self.anchor = Some(now);
+            self.due = Some(now);
+        }
+    }
+
     pub(super) fn stop(&mut self) {
         self.due = None;
         self.blocked = false;

@@ -11,12 +11,13 @@ pub(super) const MOST: usize = 65_536;
 /// Collects what comes within each interval of the clock. Token rule: joined. Holds up to `max_items` for an interval; when they are
 /// there, the stream is held back until the window closes.
 ///
-/// Windows follow one another without gaps, counted from the first item. One in which nothing came is not given out. One that closes
-/// while there is no room below stays open until there is.
+/// Windows follow one another without gaps, counted from the first item. One in which nothing came is not given out, unless
+/// [asked for](TimedWindow::with_empty). One that closes while there is no room below stays open until there is.
 #[derive(Debug)]
 pub struct TimedWindow<T> {
     clock: Interval,
     max_items: usize,
+    empty: bool,
     values: Vec<T>,
     tokens: Vec<Token>,
 }
@@ -24,7 +25,7 @@ pub struct TimedWindow<T> {
 impl<T> TimedWindow<T> {
     /// Windows of this length (at least a millisecond).
     pub fn new(interval: Duration) -> Self {
-        Self { clock: Interval::new(interval), max_items: MOST, values: Vec::new(), tokens: Vec::new() }
+        Self { clock: Interval::new(interval), max_items: MOST, empty: false, values: Vec::new(), tokens: Vec::new() }
     }
 
     /// How many items one window takes (at least 1). Default: 65,536.
@@ -32,6 +33,20 @@ impl<T> TimedWindow<T> {
     pub fn max_items(mut self, items: usize) -> Self {
         self.max_items = items.max(1);
         self
+    }
+
+    /// Gives out windows in which nothing came, too, as empty vectors: for what must say each time that there was nothing. Windows are
+    /// then counted from when the relay starts; the first one closes at once, so that something is known from the beginning. Of those that
+    /// closed while there was no room below one is given out. The end of the stream gives out no empty window. An empty window stands for
+    /// no message: nobody waits for what becomes of it.
+    #[must_use]
+    pub fn with_empty(mut self) -> Self {
+        self.empty = true;
+        self
+    }
+
+    fn give(&mut self, out: &mut Output<'_, Vec<T>>) {
+        out.emit(std::mem::take(&mut self.values), Token::join(std::mem::take(&mut self.tokens)));
     }
 }
 
@@ -47,15 +62,24 @@ impl<T: Send> Operator<T, Vec<T>> for TimedWindow<T> {
     }
 
     fn tick(&mut self, out: &mut Output<'_, Vec<T>>) {
+        if self.empty {
+            self.clock.begin(out.now());
+        }
         if self.clock.strikes(out.now(), out.room()) {
-            self.finish(out);
+            self.clock.stop();
+            if self.empty {
+                self.clock.start(out.now());
+            }
+            if self.empty || !self.values.is_empty() {
+                self.give(out);
+            }
         }
     }
 
     fn finish(&mut self, out: &mut Output<'_, Vec<T>>) {
         self.clock.stop();
         if !self.values.is_empty() {
-            out.emit(std::mem::take(&mut self.values), Token::join(std::mem::take(&mut self.tokens)));
+            self.give(out);
         }
     }
 
@@ -116,6 +140,24 @@ mod tests {
         assert_eq!((bench.due(), bench.op.room(0, 0)), (None, 1));
         bench.room = 1;
         assert_eq!(bench.push([2]).pass(SECOND).take(), [[1, 2]]);
+    }
+
+    #[test]
+    fn empty_ones_where_they_are_asked_for() {
+        let mut bench = Bench::new(TimedWindow::new(SECOND).with_empty());
+        assert_eq!(bench.pass(Duration::ZERO).take(), [[0; 0]]);
+        let all = [bench.track(1), bench.track(2)];
+        assert_eq!(bench.due(), Some(SECOND));
+        assert_eq!(bench.pass(SECOND).take(), [[1, 2]]);
+        assert_eq!(fates(&all), ["delivered"; 2]);
+        assert_eq!(bench.pass(SECOND).take(), [[0; 0]]);
+        bench.room = 0;
+        assert!(bench.pass(SECOND * 5 / 2).take().is_empty());
+        assert_eq!(bench.due(), None, "it waits for room");
+        bench.room = 1;
+        assert_eq!(bench.pass(Duration::ZERO).take(), [[0; 0]], "late ones are not made up for");
+        assert_eq!(bench.due(), Some(SECOND / 2));
+        assert!(bench.finish().take().is_empty());
     }
 
     #[test]

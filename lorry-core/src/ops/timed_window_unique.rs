@@ -3,8 +3,8 @@
 use super::interval::Interval;
 use super::partition_unique::{Distinct, Keep};
 use super::timed_window::MOST;
-use crate::Stream;
 use crate::flow::{Holds, Item, Operator, Output};
+use crate::{Stream, Token};
 use std::fmt;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 pub struct TimedWindowUnique<T, K, F> {
     clock: Interval,
     max_items: usize,
+    empty: bool,
     key: F,
     distinct: Distinct<T, K>,
 }
@@ -22,13 +23,20 @@ pub struct TimedWindowUnique<T, K, F> {
 impl<T, K: Hash + Eq + Clone, F> TimedWindowUnique<T, K, F> {
     /// Windows of this length (at least a millisecond).
     pub fn new(interval: Duration, keep: Keep, key: F) -> Self {
-        Self { clock: Interval::new(interval), max_items: MOST, key, distinct: Distinct::new(keep) }
+        Self { clock: Interval::new(interval), max_items: MOST, empty: false, key, distinct: Distinct::new(keep) }
     }
 
     /// How many items one window takes (at least 1). Default: 65,536.
     #[must_use]
     pub fn max_items(mut self, items: usize) -> Self {
         self.max_items = items.max(1);
+        self
+    }
+
+    /// Gives out windows in which nothing came, too; see [`TimedWindow::with_empty`](super::TimedWindow::with_empty).
+    #[must_use]
+    pub fn with_empty(mut self) -> Self {
+        self.empty = true;
         self
     }
 }
@@ -50,8 +58,18 @@ where
     }
 
     fn tick(&mut self, out: &mut Output<'_, Vec<T>>) {
+        if self.empty {
+            self.clock.begin(out.now());
+        }
         if self.clock.strikes(out.now(), out.room()) {
-            self.finish(out);
+            self.clock.stop();
+            if self.empty {
+                self.clock.start(out.now());
+            }
+            match self.empty && self.distinct.len() == 0 {
+                true => out.emit(Vec::new(), Token::join(Vec::new())),
+                false => self.distinct.give(out),
+            }
         }
     }
 
@@ -113,5 +131,16 @@ mod tests {
         assert_eq!(fates(&all), ["filtered", "delivered", "delivered"]);
         bench.push([(1, 'd')]);
         assert_eq!(bench.finish().take(), [[(1, 'd')]]);
+    }
+
+    #[test]
+    fn empty_ones_where_they_are_asked_for() {
+        let interval = Duration::from_secs(1);
+        let mut bench = Bench::new(TimedWindowUnique::new(interval, Keep::First, |n: &u32| *n).with_empty());
+        assert_eq!(bench.pass(Duration::ZERO).take(), [[0; 0]]);
+        assert_eq!(bench.push([1, 1]).pass(interval).take(), [[1]]);
+        assert_eq!(bench.pass(interval).take(), [[0; 0]]);
+        assert_eq!(bench.due(), Some(interval));
+        assert_eq!(bench.push([2]).finish().take(), [[2]]);
     }
 }

@@ -1,15 +1,15 @@
-//! A node of a case, as operators of the typed API.
+//! A node of one input, as operators of the typed API.
 
-use super::Elem;
-use super::python::{call, canonical, elements, key, raise, truthy};
-use lorry_core::flow::Operator;
+use super::args::{Args, Function};
+use super::elem::{Elem, NO_EVENT};
+use super::python::{elements, is_function, key, pluck, raise};
+use super::raised::Raised;
+use super::value::Py;
 use lorry_core::ops::{
-    Batch, Buffer, CombineLatestAll, Delay, Flush, Keep, Latest, Partition, PartitionUnique, RateLimit, Slice,
-    SlidingWindow, TimedWindow, TimedWindowUnique, ZipAll, ZipLatestAll,
+    Batch, Buffer, Delay, Flush, Latest, Partition, PartitionUnique, RateLimit, Slice, SlidingWindow, TimedWindow,
+    TimedWindowUnique,
 };
 use lorry_core::{Result, Stream};
-use serde_json::{Value, json};
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// Why a node cannot be built.
@@ -25,313 +25,215 @@ impl From<&str> for Refusal {
     }
 }
 
-type Built<T> = std::result::Result<T, Refusal>;
+pub(crate) type Built<T> = std::result::Result<T, Refusal>;
 
-/// What goes into a node.
-pub(crate) enum In {
-    Stream(Stream<Elem>),
-    Literal(Value),
-}
+/// More than any case puts in.
+const MANY: usize = 100_000;
 
-/// The arguments of a node, by name or by place.
-pub(crate) struct Args<'a>(pub(crate) &'a Value);
-
-impl<'a> Args<'a> {
-    /// None if it is not there, or null.
-    fn get(&self, name: &str, place: usize) -> Option<&'a Value> {
-        self.0.get(name).or_else(|| self.0.get("_pos")?.get(place)).filter(|value| !value.is_null())
-    }
-
-    fn size(&self, name: &str, place: usize) -> Built<Option<usize>> {
-        let size = |value: &Value| value.as_u64().map(|n| n as usize).ok_or_else(|| Refusal::from("ValueError"));
-        self.get(name, place).map(size).transpose()
-    }
-
-    fn needed_size(&self, name: &str, place: usize) -> Built<usize> {
-        self.size(name, place)?.filter(|size| *size > 0).ok_or_else(|| "ValueError".into())
-    }
-
-    fn flag(&self, name: &str, place: usize, default: bool) -> bool {
-        self.get(name, place).map_or(default, truthy)
-    }
-
-    /// Seconds, or a text such as `10ms`.
-    fn time(&self, name: &str, place: usize) -> Built<Option<Duration>> {
-        self.get(name, place).map(|value| time(value).ok_or_else(|| "ValueError".into())).transpose()
-    }
-
-    fn function(&self, name: &str) -> Built<String> {
-        match self.get(name, 0) {
-            Some(Value::String(function)) if function.starts_with('$') => Ok(function.clone()),
-            _ => Err("TypeError".into()),
-        }
-    }
-
-    fn keep(&self, place: usize) -> Built<Keep> {
-        match self.get("keep", place).map(|keep| keep.as_str()) {
-            None | Some(Some("first")) => Ok(Keep::First),
-            Some(Some("last")) => Ok(Keep::Last),
-            _ => Err("ValueError".into()),
-        }
-    }
-}
-
-pub(crate) fn time(value: &Value) -> Option<Duration> {
-    let seconds = match value {
-        Value::String(text) => {
-            let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-            let (number, unit) = text.split_at(digits);
-            let unit = match unit.trim() {
-                "us" => 1e-6,
-                "ms" => 1e-3,
-                "s" | "" => 1.0,
-                "min" | "m" => 60.0,
-                "h" => 3_600.0,
-                _ => return None,
-            };
-            number.parse::<f64>().ok()? * unit
-        }
-        other => other.as_f64()?,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// A node, and what `flush` asks it with. `ins` are in the order of the case; `names` are their names.
+/// A node, and what `flush` asks it with.
 pub(crate) fn node(
     op: &str,
     args: &Args<'_>,
-    ins: Vec<In>,
-    names: &[String],
+    stream: Stream<Elem>,
+    raised: &Raised,
     flushes: &mut Vec<Flush>,
 ) -> Built<Stream<Elem>> {
-    match op {
-        "zip" | "combine_latest" | "zip_latest" => join(op, args, ins, names),
-        _ => {
-            let streams = ins.into_iter().map(|input| match input {
-                In::Stream(stream) => Ok(stream),
-                In::Literal(_) => Err(Refusal::from("TypeError")),
-            });
-            let mut streams = streams.collect::<Built<Vec<_>>>()?;
-            let one = match streams.len() {
-                1 => streams.remove(0),
-                _ => Stream::union_all(streams),
-            };
-            if op == "union" { Ok(one) } else { single(op, args, one, flushes) }
-        }
-    }
-}
-
-fn join(op: &str, args: &Args<'_>, ins: Vec<In>, names: &[String]) -> Built<Stream<Elem>> {
-    let mut streams = Vec::new();
-    let mut literals = Vec::new();
-    for (place, input) in ins.into_iter().enumerate() {
-        match input {
-            In::Stream(stream) => streams.push(stream),
-            In::Literal(value) if op == "zip" => literals.push((place, value)),
-            In::Literal(_) => return Err("TypeError".into()),
-        }
-    }
-    let joined = match op {
-        "zip" => {
-            let mut zip = ZipAll::new(streams.len()).ahead(args.size("maxsize", usize::MAX)?.unwrap_or(10));
-            for (place, value) in literals {
-                zip = zip.literal(place, Elem::new(value));
-            }
-            Stream::join_all(streams, "zip", zip)
-        }
-        "combine_latest" => {
-            let place = |of: &Value| match of {
-                Value::String(name) => names.iter().position(|other| name.strip_prefix('@') == Some(other)),
-                index => index.as_u64().map(|index| index as usize).filter(|index| *index < names.len()),
-            };
-            let emit_on = match args.get("emit_on", usize::MAX) {
-                None => Vec::new(),
-                Some(Value::Array(several)) => several.iter().map(place).collect::<Option<_>>().ok_or("ValueError")?,
-                Some(one) => vec![place(one).ok_or("ValueError")?],
-            };
-            let op = CombineLatestAll::new(streams.len()).emit_on(emit_on);
-            Stream::join_all(streams, "combine_latest", op)
-        }
-        _ => {
-            let op = ZipLatestAll::new(streams.len());
-            Stream::join_all(streams, "zip_latest", op)
-        }
-    };
-    Ok(joined.map(Elem::gather))
-}
-
-fn single(op: &str, args: &Args<'_>, stream: Stream<Elem>, flushes: &mut Vec<Flush>) -> Built<Stream<Elem>> {
     let interval = || args.time("interval", 0).and_then(|time| time.ok_or_else(|| "ValueError".into()));
     Ok(match op {
+        "union" => stream,
         "map" => {
             let function = args.function("func")?;
-            stream.try_map(move |elem| Ok(elem.clone().with(call(&function, &[elem.value])?)))
-        }
-        "map_async" => {
-            let function = args.function("func")?;
-            let most = args.size("parallelism", 1)?.unwrap_or(1);
-            stream.map_async(most, move |elem: Elem| {
-                let result = call(&function, std::slice::from_ref(&elem.value));
-                async move { Ok(elem.with(result?)) }
+            raised.map(stream, move |elem| {
+                let result = function.call(vec![elem.value.clone()])?;
+                Ok(elem.with(result))
             })
         }
+        "map_async" => map_async(args, stream, raised)?,
         "starmap" => {
             let function = args.function("func")?;
-            stream.try_map(move |elem| {
-                let parts = elements(elem.value.clone())?;
-                Ok(elem.with(call(&function, &parts)?))
+            raised.map(stream, move |elem| {
+                let Py::Tuple(parts) = elem.value.clone() else { return Err(raise("TypeError")) };
+                Ok(elem.with(function.call(parts)?))
             })
         }
         "filter" | "remove" => {
-            let predicate = args.get("predicate", 0).cloned();
             let wanted = op == "filter";
-            let judge = move |elem: Elem| match &predicate {
-                None => Ok((truthy(&elem.value) == wanted, elem)),
-                Some(function) => Ok((truthy(&key(function, &elem.value)?) == wanted, elem)),
+            let predicate = match args.get("predicate", 0) {
+                None if wanted => None,
+                None => Some(Function { name: String::new(), more: Vec::new() }),
+                Some(_) => Some(args.function("predicate")?),
             };
-            stream.try_map(judge).filter(|(stays, _)| *stays).map(|(_, elem)| elem)
+            let judge = move |elem: Elem| match &predicate {
+                None => Ok((elem.value.is_true() == wanted, elem)),
+                Some(predicate) => Ok((predicate.call(vec![elem.value.clone()])?.is_true() == wanted, elem)),
+            };
+            raised.map(stream, judge).filter(|(stays, _)| *stays).map(|(_, elem)| elem)
         }
-        "accumulate" | "scan" => accumulate(args, stream)?,
+        "accumulate" | "scan" => accumulate(args, stream, raised)?,
         "slice" => slice(args, stream)?,
-        "partition" => {
-            let size = args.needed_size("n", 0)?;
-            let timeout = args.time("timeout", 1)?;
-            match args.get("key", 2) {
-                None => {
-                    let batch = Batch::new(size);
-                    gather(
-                        stream,
-                        match timeout {
-                            None => batch,
-                            Some(timeout) => batch.timeout(timeout),
-                        },
-                    )
-                }
-                Some(of) => {
-                    let partition = Partition::new(size, |pair: &(Value, Elem)| pair.0.clone());
-                    gather_keyed(
-                        keyed(stream, Some(of)),
-                        match timeout {
-                            None => partition,
-                            Some(timeout) => partition.timeout(timeout),
-                        },
-                    )
-                }
-            }
-        }
+        "partition" => partition(args, stream, raised)?,
         "partition_unique" => {
-            let keyed = keyed(stream, args.get("key", 1));
             let size = args.needed_size("n", 0)?;
-            let op = PartitionUnique::new(size, |pair: &(Value, Elem)| pair.0.clone()).keep(args.keep(2)?);
-            gather_keyed(keyed, op)
+            let unique = PartitionUnique::new(size, |pair: &(Py, Elem)| pair.0.clone()).keep(args.keep(2));
+            let keyed = keyed(stream, args.value("key", 1), true, raised);
+            keyed.via_kind("partition_unique", unique).map(without_keys).map(Elem::tuple)
         }
         "timed_window_unique" => {
-            let keyed = keyed(stream, args.get("key", 1));
-            let op = TimedWindowUnique::new(interval()?, args.keep(2)?, |pair: &(Value, Elem)| pair.0.clone());
-            gather_keyed(keyed, op)
+            let window = TimedWindowUnique::new(interval()?, args.keep(2), |pair: &(Py, Elem)| pair.0.clone());
+            let keyed = keyed(stream, args.value("key", 1), true, raised);
+            later(keyed.via_kind("timed_window_unique", window.with_empty()).map(without_keys).map(Elem::tuple))
+        }
+        "timed_window" => {
+            let window = TimedWindow::new(interval()?).with_empty();
+            later(stream.via_kind("timed_window", window).map(Elem::list))
         }
         "sliding_window" => {
             let window = SlidingWindow::new(args.needed_size("n", 0)?);
-            gather(stream, if args.flag("return_partial", 1, true) { window } else { window.full_only() })
+            let window = if args.flag("return_partial", 1, true) { window } else { window.full_only() };
+            stream.via_kind("sliding_window", window).map(Elem::tuple)
         }
-        "timed_window" => gather(stream, TimedWindow::new(interval()?)),
-        "delay" => stream.via_kind("delay", Delay::new(interval()?)),
-        "rate_limit" => stream.via_kind("rate_limit", RateLimit::new(interval()?)),
-        "buffer" => stream.via_kind("buffer", Buffer::new(args.size("n", 0)?.unwrap_or(0))),
-        "latest" => stream.via_kind("latest", Latest::new()),
-        "flatten" | "concat" => stream
-            .try_map(|elem| {
-                let mut all: Vec<_> = elements(elem.value)?.into_iter().map(Elem::new).collect();
-                if let Some(last) = all.last_mut() {
-                    last.meta = elem.meta;
-                }
-                Ok(all)
-            })
-            .flatten(),
+        "delay" => later(stream.via_kind("delay", Delay::new(interval()?))),
+        // What waits for its turn blocks who awaits it, and nobody else.
+        "rate_limit" => stream.buffer(MANY).via_kind("rate_limit", RateLimit::new(interval()?)),
+        "buffer" => later(stream.via_kind("buffer", Buffer::new(args.size("n", 0)?.unwrap_or(0)))),
+        "latest" => later(stream.via_kind("latest", Latest::new())),
+        "flatten" | "concat" => raised.map(stream, parts).flatten(),
         "unique" => {
-            let memory = args.size("maxsize", 0)?.unwrap_or(1_000_000);
-            keyed(stream, args.get("key", 1)).unique_by(memory, |pair| pair.0.clone()).map(|pair| pair.1)
+            let memory = args.size("maxsize", 0)?.filter(|size| *size > 0).unwrap_or(MANY);
+            let hashable = args.flag("hashable", 2, true);
+            // This key is called, whatever it is.
+            let call = |key: Py| if is_function(&key) { key } else { Py::Text("$".to_owned()) };
+            let keyed = keyed(stream, args.value("key", 1).map(call), hashable, raised);
+            keyed.unique_by(memory, |pair| pair.0.clone()).map(|pair| pair.1)
         }
         "pluck" => {
-            let part = args.get("pick", 0).ok_or("TypeError")?.clone();
-            stream.try_map(move |elem| {
-                let found = key(&part, &elem.value)?;
+            let pick = Py::from_json(args.given("pick", 0).ok_or("TypeError")?, false);
+            raised.map(stream, move |elem| {
+                let found = pluck(&pick, &elem.value)?;
                 Ok(elem.with(found))
             })
+        }
+        "collect" if args.flag("cache", 0, false) => {
+            return Err(Refusal::LeftOut("a collect that begins with something".to_owned()));
         }
         "collect" => {
             let (collected, flush) = stream.collect();
             flushes.push(flush);
-            collected.map(Elem::gather)
+            let raised = raised.clone();
+            collected.map(move |many| Elem::tuple(many).at(raised.event()))
         }
-        "frequencies" => {
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let object =
-                move |counts: HashMap<Value, u64>| counts.iter().map(|(value, n)| (text(value), json!(n))).collect();
-            stream
-                .map(|elem| elem.value)
-                .frequencies(1_000_000)
-                .map(move |counts| Elem::new(Value::Object(object(counts))))
-        }
+        "frequencies" => frequencies(args, stream, raised),
         other => return Err(Refusal::LeftOut(format!("{other} is no operator of Lorry's"))),
     })
 }
 
-fn gather(stream: Stream<Elem>, op: impl Operator<Elem, Vec<Elem>> + 'static) -> Stream<Elem> {
-    stream.via(op).map(Elem::gather)
+/// What an operator gives out of itself: no event waits for what becomes of it.
+fn later(stream: Stream<Elem>) -> Stream<Elem> {
+    stream.map(|elem| elem.at(NO_EVENT))
 }
 
-/// With the key of each value; one for which there is none is rejected.
-fn keyed(stream: Stream<Elem>, of: Option<&Value>) -> Stream<(Value, Elem)> {
-    let of = of.cloned();
-    stream.try_map(move |elem| {
+/// With the key of each value; one that has none, or one that cannot be a key where it must, is rejected.
+fn keyed(stream: Stream<Elem>, of: Option<Py>, hashable: bool, raised: &Raised) -> Stream<(Py, Elem)> {
+    raised.map(stream, move |elem| {
         let found = match &of {
-            None => canonical(&elem.value),
-            Some(of) => canonical(&key(of, &elem.value)?),
+            None => elem.value.clone(),
+            Some(of) => key(of, &elem.value)?,
         };
+        if hashable && !found.is_hashable() {
+            return Err(raise("TypeError"));
+        }
         Ok((found, elem))
     })
 }
 
-fn gather_keyed(
-    stream: Stream<(Value, Elem)>,
-    op: impl Operator<(Value, Elem), Vec<(Value, Elem)>> + 'static,
-) -> Stream<Elem> {
-    stream.via(op).map(|pairs| Elem::gather(pairs.into_iter().map(|pair| pair.1).collect()))
+fn without_keys(pairs: Vec<(Py, Elem)>) -> Vec<Elem> {
+    pairs.into_iter().map(|(_, elem)| elem).collect()
 }
 
-fn accumulate(args: &Args<'_>, stream: Stream<Elem>) -> Built<Stream<Elem>> {
-    let function = args.function("func")?;
-    let start = args.0.get("start").or_else(|| args.0.get("_pos")?.get(1)).cloned();
+/// The elements of a value. What travels along goes with the last.
+fn parts(elem: Elem) -> Result<Vec<Elem>> {
+    let mut values = elements(elem.value.clone())?;
+    let last = values.pop();
+    let mut all: Vec<_> = values.into_iter().map(|value| Elem::new(value).at(elem.event)).collect();
+    all.extend(last.map(|value| elem.with(value)));
+    Ok(all)
+}
+
+/// An exception in it is logged, and nobody is told.
+fn map_async(args: &Args<'_>, stream: Stream<Elem>, raised: &Raised) -> Built<Stream<Elem>> {
+    if args.flag("stop_on_exception", usize::MAX, false) {
+        return Err(Refusal::LeftOut("a map_async that stops by itself".to_owned()));
+    }
+    let (function, raised) = (args.function("func")?, raised.clone());
+    let most = args.size("parallelism", usize::MAX)?.unwrap_or(1);
+    Ok(later(stream.map_async(most, move |elem: Elem| {
+        let result = raised.note(NO_EVENT, function.call(vec![elem.value.clone()]));
+        async move { Ok(elem.with(result?)) }
+    })))
+}
+
+fn accumulate(args: &Args<'_>, stream: Stream<Elem>, raised: &Raised) -> Built<Stream<Elem>> {
+    let function = Function { more: Vec::new(), ..args.function("func")? };
+    let start = args.given("start", 1).map(|start| Py::from_json(start, false));
     let returns_state = args.flag("returns_state", 2, false);
-    let with_state = args.flag("with_state", 3, false);
-    Ok(stream.try_scan(start, move |state: &Option<Value>, elem: Elem| -> Result<_> {
-        let (state, result) = match state {
-            None => (elem.value.clone(), elem.value.clone()),
-            Some(state) => {
-                let result = call(&function, &[state.clone(), elem.value.clone()])?;
-                match result {
-                    Value::Array(pair) if returns_state && pair.len() == 2 => (pair[0].clone(), pair[1].clone()),
-                    _ if returns_state => return Err(raise("TypeError")),
-                    result => (result.clone(), result),
-                }
-            }
-        };
-        let value = if with_state { json!([state, result]) } else { result };
+    let with_state = args.flag("with_state", usize::MAX, false);
+    let next = move |state: &Option<Py>, value: Py| -> Result<(Py, Py)> {
+        let Some(state) = state else { return Ok((value.clone(), value)) };
+        let result = function.call(vec![state.clone(), value])?;
+        if !returns_state {
+            return Ok((result.clone(), result));
+        }
+        let pair = <[Py; 2]>::try_from(elements(result)?);
+        pair.map(|[state, result]| (state, result)).map_err(|_| raise("ValueError"))
+    };
+    let raised = raised.clone();
+    Ok(stream.try_scan(start, move |state: &Option<Py>, elem: Elem| {
+        let (state, result) = raised.note(elem.event, next(state, elem.value.clone()))?;
+        let value = if with_state { Py::Tuple(vec![state.clone(), result]) } else { result };
         Ok((Some(state), elem.with(value)))
     }))
 }
 
 fn slice(args: &Args<'_>, stream: Stream<Elem>) -> Built<Stream<Elem>> {
     let (start, end) = (args.size("start", 0)?.unwrap_or(0) as u64, args.size("end", 1)?);
-    let step = match args.size("step", 2)? {
-        None => 1,
-        Some(0) => return Err("ValueError".into()),
-        Some(step) => step as u64,
-    };
+    let step = args.size("step", 2)?.filter(|step| *step > 0).unwrap_or(1) as u64;
     let slice = match end {
         None => Slice::new(start..),
         Some(end) => Slice::new(start..end as u64),
     };
     Ok(stream.via_kind("slice", slice.step_by(step)))
+}
+
+fn partition(args: &Args<'_>, stream: Stream<Elem>, raised: &Raised) -> Built<Stream<Elem>> {
+    let (size, timeout) = (args.needed_size("n", 0)?, args.time("timeout", 1)?);
+    Ok(match args.value("key", 2) {
+        None => {
+            let batch = Batch::new(size);
+            stream.via_kind("partition", timed(batch, timeout, Batch::timeout)).map(Elem::tuple)
+        }
+        key => {
+            let partition = Partition::new(size, |pair: &(Py, Elem)| pair.0.clone());
+            let partition = timed(partition, timeout, Partition::timeout);
+            keyed(stream, key, true, raised).via_kind("partition", partition).map(without_keys).map(Elem::tuple)
+        }
+    })
+}
+
+fn timed<Op>(op: Op, timeout: Option<Duration>, with: fn(Op, Duration) -> Op) -> Op {
+    match timeout {
+        None => op,
+        Some(timeout) => with(op, timeout),
+    }
+}
+
+/// The counts, in place of each value; what travels along with the value goes along with them.
+fn frequencies(args: &Args<'_>, stream: Stream<Elem>, raised: &Raised) -> Stream<Elem> {
+    let with_state = args.flag("with_state", usize::MAX, false);
+    let (values, stream) = keyed(stream, None, true, raised).tee();
+    values.map(|(value, _)| value).frequencies(MANY).zip(stream).map(move |(counts, (_, elem))| {
+        let mut counts: Vec<_> = counts.into_iter().map(|(value, n)| (value, Py::Int(n.into()))).collect();
+        counts.sort_by_key(|(value, _)| value.to_json().to_string());
+        let counts = Py::Dict(counts);
+        elem.with(if with_state { Py::Tuple(vec![counts.clone(), counts]) } else { counts })
+    })
 }

@@ -1,17 +1,28 @@
 //! What the steps of a data frame say: `emit {x:[1,2,3]} twice -> window(n=4).x.sum()`.
 
-use serde_json::{Map, Value, json};
+use super::frame_expr::{Expr, is_name};
+use super::frame_input::batches;
+use super::frame_steps::Step;
+use lorry_core::ops::aggregate::EwMean;
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Batches of rows, and what is done with them.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) batches: Vec<Vec<Value>>,
+    pub(crate) steps: Vec<Step>,
+    /// Of the rows behind the steps, once that is known.
+    pub(crate) columns: BTreeSet<Option<String>>,
     pub(crate) window: Window,
     /// A result with each row, once the window is full.
     pub(crate) rolling: bool,
+    /// Older values count less.
+    pub(crate) fading: Option<EwMean>,
     pub(crate) by: Option<String>,
     pub(crate) column: Option<String>,
+    /// An aggregation, or `rows` for the rows themselves.
     pub(crate) what: String,
     pub(crate) args: Vec<String>,
 }
@@ -23,49 +34,177 @@ pub(crate) enum Window {
     LastFor(Duration),
 }
 
-/// The member of a row that holds its number, or the hour of its time.
-pub(crate) const INDEX: &str = "#";
+/// Columns that have no name: of an expression, and of a key that is one.
+const VALUE: &str = "=value";
+const KEY: &str = "=key";
+
+const AGGREGATIONS: &[&str] = &[
+    "sum",
+    "mean",
+    "count",
+    "size",
+    "min",
+    "max",
+    "first",
+    "last",
+    "var",
+    "std",
+    "value_counts",
+    "cumsum",
+    "cummin",
+    "cummax",
+    "cumprod",
+    "apply",
+];
 
 /// None if it is not understood.
 pub(crate) fn plan(id: &str, steps: &str) -> Option<Plan> {
-    let (input, steps) = steps.split_once(" -> ").unwrap_or(("", steps));
     let (steps, chunks) = steps.split_once(" on chunks ").unwrap_or((steps, ""));
-    let batches = if chunks.is_empty() { batches(input).or_else(|| told(id)) } else { numbered(chunks) }?;
+    let (input, steps) = match (steps.split_once(" -> "), steps.strip_prefix("...")) {
+        (Some(both), _) => both,
+        (None, Some(steps)) => ("...", steps),
+        (None, None) => ("", steps),
+    };
     let mut plan = Plan {
-        batches,
+        batches: batches(id, input, chunks)?,
+        steps: Vec::new(),
+        columns: BTreeSet::new(),
         window: Window::All,
         rolling: false,
+        fading: None,
         by: None,
         column: None,
-        what: String::new(),
+        what: "rows".to_owned(),
         args: Vec::new(),
     };
-    let mut parts = parts(steps.trim_start_matches("...").trim(), '.');
-    let (what, args) = call(&parts.pop()?);
-    (plan.what, plan.args) = (what, args);
-    for part in parts {
-        let (name, args) = call(&part);
-        let arg = args.first().map(|arg| arg.rsplit('=').next().unwrap_or(arg).trim_matches('\''));
-        match (name.as_str(), arg) {
-            ("window" | "rolling", Some(size)) => {
-                plan.rolling = name == "rolling";
-                plan.window = match (size.parse(), size.trim_end_matches('h').parse::<u64>()) {
-                    (Ok(rows), _) => Window::Last(rows),
-                    (_, Ok(hours)) => Window::LastFor(Duration::from_secs(hours * 3_600)),
-                    _ => return None,
-                };
-            }
-            ("expanding", None) => plan.window = Window::All,
-            ("groupby", Some(key)) => plan.by = Some(key.to_owned()),
-            (column, None) if !part.contains('(') => plan.column = Some(column.to_owned()),
-            _ => return None,
-        }
+    let mut parts = parts(steps.trim(), '.');
+    let (last, args) = call(parts.last()?);
+    if AGGREGATIONS.contains(&last.as_str()) {
+        (plan.what, plan.args) = (last, args);
+        parts.pop();
     }
+    parts.iter().try_for_each(|part| plan.read(part.trim()))?;
     Some(plan)
 }
 
+impl Plan {
+    /// One part of the steps: `x`, `df['x']`, `x[x>1]`, `(x+y)`, `window(n=4)`.
+    fn read(&mut self, part: &str) -> Option<()> {
+        if let Some((name, inner)) = part.strip_suffix(']').and_then(|part| part.split_once('[')) {
+            if !name.is_empty() && name != "df" {
+                self.take(name)?;
+            }
+            return self.pick(inner.trim());
+        }
+        let (name, args) = call(part);
+        match part.contains('(') && is_name(&name) {
+            true => self.call(&name, &args),
+            false if part == "df" => Some(()),
+            false if is_name(part) => self.take(part),
+            false => self.assign(VALUE, part).map(|()| self.column = Some(VALUE.to_owned())),
+        }
+    }
+
+    /// What stands in brackets: a column, several, or the rows that are wanted.
+    fn pick(&mut self, inner: &str) -> Option<()> {
+        if let Some(name) = quoted(inner) {
+            return self.take(name);
+        }
+        let step = match inner.starts_with('[') {
+            true => Step::Select(self.list(inner)?),
+            false => Step::Keep(self.expr(inner)?),
+        };
+        self.steps.push(step);
+        Some(())
+    }
+
+    fn call(&mut self, name: &str, args: &[String]) -> Option<()> {
+        let value =
+            |arg: &String| quoted(arg.rsplit('=').next()?).or_else(|| arg.rsplit('=').next()).map(str::to_owned);
+        let first = args.first().and_then(value);
+        match (name, first.as_deref()) {
+            ("window" | "rolling", Some(size)) => {
+                self.rolling = name == "rolling";
+                self.window = match (size.parse(), size.trim_end_matches('h').parse::<u64>()) {
+                    (Ok(rows), _) => Window::Last(rows),
+                    (_, Ok(hours)) if !self.rolling => Window::LastFor(Duration::from_secs(hours * 3_600)),
+                    _ => return None,
+                };
+            }
+            ("expanding", None) => self.window = Window::All,
+            ("ewm", Some(weight)) => {
+                let weight = weight.parse().ok()?;
+                self.fading = Some(match args.first()?.split_once('=').map_or("com", |(name, _)| name) {
+                    "com" => EwMean::com(weight),
+                    "span" => EwMean::span(weight),
+                    "alpha" => EwMean::alpha(weight),
+                    "halflife" => EwMean::half_life(weight),
+                    _ => return None,
+                });
+            }
+            ("groupby", Some(_)) => {
+                let key = args.first()?;
+                let listed = if key.starts_with('[') { self.list(key)?.pop()? } else { String::new() };
+                let name = if listed.is_empty() { quoted(key).unwrap_or(key) } else { &listed };
+                self.by = Some(match is_name(name) {
+                    true => self.known(name)?.to_owned(),
+                    false => self.assign(KEY, key).map(|()| KEY.to_owned())?,
+                });
+            }
+            ("assign", Some(_)) => {
+                for arg in args {
+                    let (name, formula) = arg.split_once('=')?;
+                    self.assign(name.trim(), formula)?;
+                }
+            }
+            ("query", Some(_)) => {
+                let wanted = self.expr(quoted(args.first()?)?)?;
+                self.steps.push(Step::Keep(wanted));
+            }
+            ("tail", rows) => self.steps.push(Step::Tail(rows.map_or(Some(5), |rows| rows.parse().ok())?)),
+            ("round", digits) => self.steps.push(Step::Round(digits.map_or(Some(0), |digits| digits.parse().ok())?)),
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn take(&mut self, column: &str) -> Option<()> {
+        self.column = Some(self.known(column)?.to_owned());
+        Some(())
+    }
+
+    fn assign(&mut self, name: &str, formula: &str) -> Option<()> {
+        let expr = self.expr(formula)?;
+        self.steps.push(Step::Assign(name.to_owned(), expr));
+        Some(())
+    }
+
+    /// Of columns that are there.
+    fn expr(&self, text: &str) -> Option<Expr> {
+        let expr = Expr::parse(text)?;
+        expr.columns().into_iter().all(|name| self.known(name).is_some()).then_some(expr)
+    }
+
+    /// `['x','y']`, of columns that are there.
+    fn list(&self, text: &str) -> Option<Vec<String>> {
+        let names: Vec<String> = serde_json::from_str(&text.replace('\'', "\"")).ok()?;
+        names.iter().all(|name| self.known(name).is_some()).then_some(names)
+    }
+
+    /// None if there is no such column: then the steps are not understood.
+    fn known<'a>(&self, name: &'a str) -> Option<&'a str> {
+        let is_given = self.batches.iter().flatten().any(|row| row.get(name).is_some());
+        let is_assigned = |step: &Step| matches!(step, Step::Assign(other, _) if other == name);
+        (is_given || self.steps.iter().any(is_assigned)).then_some(name)
+    }
+}
+
+fn quoted(text: &str) -> Option<&str> {
+    text.trim().strip_prefix('\'')?.strip_suffix('\'')
+}
+
 /// Splits where no bracket and no quote is open.
-fn parts(text: &str, at: char) -> Vec<String> {
+pub(crate) fn parts(text: &str, at: char) -> Vec<String> {
     let (mut parts, mut depth, mut quoted) = (vec![String::new()], 0, false);
     for c in text.chars() {
         match c {
@@ -84,84 +223,10 @@ fn parts(text: &str, at: char) -> Vec<String> {
 }
 
 /// `name(a, b)`: the name and the arguments.
-pub(crate) fn call(text: &str) -> (String, Vec<String>) {
+fn call(text: &str) -> (String, Vec<String>) {
     match text.trim().strip_suffix(')').and_then(|text| text.split_once('(')) {
         Some((name, "")) => (name.to_owned(), Vec::new()),
         Some((name, args)) => (name.to_owned(), parts(args, ',').iter().map(|arg| arg.trim().to_owned()).collect()),
         None => (text.trim().to_owned(), Vec::new()),
     }
-}
-
-/// `emit {x:[1,2,3]} twice`, `emit 3x {…}`, `same x3`, `['a','b'] twice`, `x=[3,1,2],[5,0]`.
-fn batches(input: &str) -> Option<Vec<Vec<Value>>> {
-    let mut times = 1;
-    let mut found = None;
-    for word in parts(input, ' ') {
-        let word = word.as_str();
-        if let Ok(n) = word.trim_matches('x').parse() {
-            times = n;
-        } else if word == "twice" {
-            times = 2;
-        } else if word == "same" {
-            (found, times) = (Some(vec![standard()]), 2);
-        } else if word != "emit" {
-            found = Some(columns(word)?);
-        }
-    }
-    found.map(|batches| vec![batches; times].concat())
-}
-
-/// The frame that "the same" is.
-fn standard() -> Vec<Value> {
-    vec![json!({"x": 1, "y": 4}), json!({"x": 2, "y": 5}), json!({"x": 3, "y": 6})]
-}
-
-/// `{x:[1,2],y:[3,4]}`, one batch; `x=[1,2],[3]`, several of one column; `['a','b']`, one of a column without a name.
-fn columns(text: &str) -> Option<Vec<Vec<Value>>> {
-    let text = text.replace('\'', "\"");
-    let list = |text: &str| serde_json::from_str::<Vec<Value>>(text).ok();
-    let cell = |name: &str, value: Value| Map::from_iter([(name.to_owned(), value)]);
-    if let Some(columns) = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')) {
-        let mut rows = Vec::new();
-        for column in parts(columns, ',') {
-            let (name, values) = column.split_once(':')?;
-            for (row, value) in list(values)?.into_iter().enumerate() {
-                rows.resize(rows.len().max(row + 1), Map::new());
-                rows[row].insert(name.trim().trim_matches('"').to_owned(), value);
-            }
-        }
-        return Some(vec![rows.into_iter().map(Value::Object).collect()]);
-    }
-    let (name, lists) = text.split_once('=').map_or((None, &*text), |(name, lists)| (Some(name), lists));
-    let row = |value| name.map_or_else(|| Value::clone(&value), |name| Value::Object(cell(name, value.clone())));
-    parts(lists, ',').iter().map(|values| Some(list(values)?.into_iter().map(row).collect())).collect()
-}
-
-/// `3,5,2`: rows numbered from 0, in batches of these sizes.
-fn numbered(sizes: &str) -> Option<Vec<Vec<Value>>> {
-    let mut rows = (0..).map(|n: i64| json!({INDEX: n, "x": n}));
-    sizes.split(',').map(|size| Some(rows.by_ref().take(size.trim().parse().ok()?).collect())).collect()
-}
-
-/// The rows of cases whose steps only hint at them.
-fn told(id: &str) -> Option<Vec<Vec<Value>>> {
-    let hours = |amounts: &[i64], from: i64| {
-        let row = |(amount, hour): (&i64, i64)| json!({INDEX: hour, "amount": amount});
-        amounts.iter().zip(from..).filter(|(amount, _)| **amount == 5).map(row).collect()
-    };
-    let pair = |n: i64| json!({"x": n / 2, "y": 1 + n % 2});
-    Some(match id.strip_prefix("streamz.df.")? {
-        "assign" => vec![standard()],
-        "window_n4_sum_df" => vec![standard(); 3],
-        "window_n4_var_ddof1" => numbered("3,3,3,1,0")?,
-        "window_time_2h_half_open" => vec![
-            hours(&[1, 2, 3], 0),
-            hours(&[5, 5, 5], 3),
-            hours(&[4, 5, 6], 6),
-            hours(&[1, 2, 3], 9),
-            hours(&[5, 5, 5], 12),
-        ],
-        "groupby_sum" => vec![(0..3).map(pair).collect(), (3..5).map(pair).collect()],
-        _ => return None,
-    })
 }

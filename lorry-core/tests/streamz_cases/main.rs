@@ -1,20 +1,31 @@
 //! What Streamz does, and what Lorry does otherwise on purpose: `tests/cases/streamz.jsonl`, or the file of that name in the folder that
-//! `LORRY_CASES` names. Graphs and data frames are built from their description; timelines are written by hand, and one that is not known here is left
-//! out.
+//! `LORRY_CASES` names; and cases of our own, `streamz-own.jsonl`, of which none is left out. Graphs and data frames are built from their
+//! description; timelines are written by hand, and one that is not known here is left out.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod args;
 mod build;
+mod drive;
+mod edges;
+mod elem;
+mod frame_expr;
+mod frame_input;
 mod frame_plan;
+mod frame_steps;
 mod frames;
+mod frames_by_hand;
 mod graph;
+mod joins;
 mod python;
+mod raised;
 #[path = "../support/mod.rs"]
 mod support;
 mod timelines;
+mod value;
 
 use serde_json::Value;
 use std::future::Future;
-use support::{Outcome, cases, run};
+use support::{Outcome, cases, own_cases, run};
 
 /// Cases that are not run, and why not.
 const LEFT_OUT: &[(&str, &str)] = &[
@@ -31,29 +42,34 @@ const LEFT_OUT: &[(&str, &str)] = &[
 fn streamz_jsonl() {
     // Of a file of somebody else's it is not known how many there are.
     let at_least = if std::env::var_os("LORRY_CASES").is_some() { 0 } else { 116 };
-    run("streamz.jsonl", &cases("streamz.jsonl"), at_least, |case| {
-        let id = case["id"].as_str().unwrap_or_default();
-        if let Some((_, why)) = LEFT_OUT.iter().find(|(left_out, _)| *left_out == id) {
-            return Outcome::LeftOut((*why).to_owned());
-        }
-        let expect = case["deviation"].get("lorry_expect").unwrap_or(&case["expect"]);
-        match case["kind"].as_str() {
-            Some("stream_graph") => {
-                on_virtual_time(graph::run(case, expect)).unwrap_or_else(|| Outcome::Failed("it hangs".to_owned()))
-            }
-            Some("stream_timeline") => match on_virtual_time(timelines::observe(id)) {
-                None => Outcome::Failed("it hangs".to_owned()),
-                Some(None) => Outcome::LeftOut("a timeline that is not known here".to_owned()),
-                Some(Some(seen)) if python::same(&seen, expect) => Outcome::Passed,
-                Some(Some(seen)) => Outcome::Failed(format!("{seen}, not {expect}")),
-            },
-            Some("stream_dataframe") => {
-                on_virtual_time(frames::run(case, expect)).unwrap_or_else(|| Outcome::Failed("it hangs".to_owned()))
-            }
-            Some("stream_kafka") => Outcome::LeftOut("comes with Kafka".to_owned()),
-            kind => Outcome::LeftOut(format!("kind {kind:?}")),
-        }
-    });
+    run("streamz.jsonl", &cases("streamz.jsonl"), at_least, one);
+}
+
+#[test]
+fn streamz_own_jsonl() {
+    let all = own_cases("streamz-own.jsonl");
+    run("streamz-own.jsonl", &all, all.len(), one);
+}
+
+fn one(case: &Value) -> Outcome {
+    let id = case["id"].as_str().unwrap_or_default();
+    if let Some((_, why)) = LEFT_OUT.iter().find(|(left_out, _)| *left_out == id) {
+        return Outcome::LeftOut((*why).to_owned());
+    }
+    let expect = case["deviation"].get("lorry_expect").unwrap_or(&case["expect"]);
+    let hangs = || Outcome::Failed("it hangs".to_owned());
+    match case["kind"].as_str() {
+        Some("stream_graph") => on_virtual_time(drive::run(case, expect)).unwrap_or_else(hangs),
+        Some("stream_timeline") => match on_virtual_time(timelines::observe(id)) {
+            None => hangs(),
+            Some(None) => Outcome::LeftOut("a timeline that is not known here".to_owned()),
+            Some(Some(seen)) if value::same(&seen, expect) => Outcome::Passed,
+            Some(Some(seen)) => Outcome::Failed(format!("{seen}, not {expect}")),
+        },
+        Some("stream_dataframe") => on_virtual_time(frames::run(case, expect)).unwrap_or_else(hangs),
+        Some("stream_kafka") => Outcome::LeftOut("comes with Kafka".to_owned()),
+        kind => Outcome::LeftOut(format!("kind {kind:?}")),
+    }
 }
 
 /// None if it is still not done after a day: then nothing moves any more.
@@ -67,29 +83,5 @@ fn on_virtual_time<T>(what: impl Future<Output = T>) -> Option<T> {
 async fn settle() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
-    }
-}
-
-/// A value of a graph: JSON, with the metadata that travels along.
-#[derive(Clone, Debug, PartialEq)]
-struct Elem {
-    value: Value,
-    meta: Vec<Value>,
-}
-
-impl Elem {
-    fn new(value: Value) -> Self {
-        Self { value, meta: Vec::new() }
-    }
-
-    /// Another value in place of this one.
-    fn with(self, value: Value) -> Self {
-        Self { value, meta: self.meta }
-    }
-
-    /// What came of several: their values as an array, their metadata one after the other.
-    fn gather(many: Vec<Self>) -> Self {
-        let (values, metas): (Vec<_>, Vec<_>) = many.into_iter().map(|elem| (elem.value, elem.meta)).unzip();
-        Self { value: Value::Array(values), meta: metas.concat() }
     }
 }

@@ -1,7 +1,9 @@
 //! The timelines, each by hand, on virtual time. One unit of a case is one second here.
 
+use super::elem::Elem;
 use super::python::{call, raise};
-use super::{Elem, settle};
+use super::settle;
+use super::value::Py;
 use lorry_core::ops::{Keep, PartitionUnique, Zip};
 use lorry_core::registry::Span;
 use lorry_core::relay::{Chunk, Context, Event, Identity, LaneId, Settled, Source, SourceInfo};
@@ -361,7 +363,7 @@ async fn periodic() -> Value {
 }
 
 fn recip(n: &i64) -> Result<f64> {
-    call("$recip", &[json!(n)]).map(|value| value.as_f64().unwrap_or_default())
+    call("$recip", &[Py::Int((*n).into())]).map(|value| value.to_json().as_f64().unwrap_or_default())
 }
 
 async fn source_error() -> Value {
@@ -400,9 +402,10 @@ async fn timed_window_refs() -> Value {
 
 async fn timed_window_metadata() -> Value {
     let (input, stream) = Stream::<Elem>::input();
-    let (branch, seen) = stream.timed_window(6 * U).map(Elem::gather).collect_vec();
+    let (branch, seen) = stream.timed_window(6 * U).map(Elem::list).collect_vec();
     let running = Relay::new([branch]).spawn();
-    let elem = |n: i64| Elem { value: json!(n), meta: if n == 0 { Vec::new() } else { vec![json!({"v": n})] } };
+    let elem =
+        |n: i64| Elem { meta: if n == 0 { Vec::new() } else { vec![json!({"v": n})] }, ..Elem::new(Py::Int(n.into())) };
     for (n, wait) in [(0, 0), (1, 7), (2, 0), (3, 0)] {
         input.send(elem(n)).await.unwrap();
         sleep(wait * U).await;

@@ -11,14 +11,25 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// The cases of a file, from the folder that `LORRY_CASES` names, else from this repository's copy.
 pub(crate) fn cases(file: &str) -> Vec<Value> {
-    let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let path = std::env::var_os("LORRY_CASES").map_or_else(own, PathBuf::from).join(file);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    read(&std::env::var_os("LORRY_CASES").map_or_else(own_folder, PathBuf::from).join(file))
+}
+
+/// The cases of a file of this repository's, whatever `LORRY_CASES` names.
+pub(crate) fn own_cases(file: &str) -> Vec<Value> {
+    read(&own_folder().join(file))
+}
+
+fn own_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases")
+}
+
+fn read(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().filter(|line| !line.trim().is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 

@@ -57,6 +57,8 @@ struct TimedUniqueOptions {
     keep: Kept,
     /// How many messages a window may have; then what is before it waits for its end. Default: 65,536.
     max_items: Option<usize>,
+    /// Give out windows in which nothing came, too, as `[]`; the first one at once.
+    empty: bool,
 }
 
 pub(super) fn register(registry: &mut Registry) {
@@ -80,6 +82,7 @@ pub(super) fn register(registry: &mut Registry) {
             let interval = some_time(interval, "timed-window-unique", "interval")?;
             let window =
                 TimedWindowUnique::new(interval, options.keep.into(), move |message: &Message| key.of(message));
+            let window = if options.empty { window.with_empty() } else { window };
             Ok(Box::new(Gathered(match options.max_items {
                 None => window,
                 Some(most) => window.max_items(at_least_one(most, "timed-window-unique", "max-items")?),

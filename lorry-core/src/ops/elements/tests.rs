@@ -41,6 +41,19 @@ fn show(item: Item<Message>) -> String {
 }
 
 #[test]
+fn empty_windows_where_they_are_asked_for() {
+    for name in ["timed-window", "timed-window-unique"] {
+        let mut operator = make(&format!("{name} interval=1s empty=true")).unwrap();
+        let (mut seen, start) = (Vec::new(), Instant::now());
+        operator.tick(&mut Output::to(&mut seen, start));
+        operator.push(Item::untracked(Message::new("1")), &mut Output::to(&mut seen, start));
+        (1..=2).for_each(|second| operator.tick(&mut Output::to(&mut seen, start + Duration::from_secs(second))));
+        let shown: Vec<_> = seen.iter().map(|item| item.value.text().unwrap()).collect();
+        assert_eq!(shown, ["[]", "[1]", "[]"], "{name}");
+    }
+}
+
+#[test]
 fn what_comes_out() {
     let numbers: &[&str] = &["1", "2", "3", "4", "5"];
     let objects: &[&str] = &[r#"{"d":"x","n":1}"#, r#"{"d":"y","n":2}"#, r#"{"d":"x","n":1.50}"#];

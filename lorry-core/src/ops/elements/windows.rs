@@ -59,6 +59,8 @@ struct TimedOptions {
     interval: Option<Span>,
     /// How many messages it may have; then what is before it waits for its end. Default: 65,536.
     max_items: Option<usize>,
+    /// Give out windows in which nothing came, too, as `[]`; the first one at once.
+    empty: bool,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
@@ -100,12 +102,12 @@ pub(super) fn register(registry: &mut Registry) {
     ));
     registry.add(element("timed-window", "an array of what came within an interval", |options: TimedOptions| {
         let interval = needed(options.interval, "timed-window", "interval", "10s")?;
-        timed("timed-window", interval, options.max_items)
+        timed("timed-window", interval, options.max_items, options.empty)
     }));
     registry.add(element("window", "sliding-window with n=, timed-window with interval=", |options: WindowOptions| {
         match (options.n, options.interval) {
             (Some(n), None) => sliding("window", n, false),
-            (None, Some(interval)) => timed("window", interval, None),
+            (None, Some(interval)) => timed("window", interval, None, false),
             _ => Err(Error::usage("window needs either n= or interval=, such as n=10 or interval=10s")),
         }
     }));
@@ -127,8 +129,9 @@ fn sliding(element: &str, n: usize, full_only: bool) -> Made {
     Ok(Box::new(Gathered(if full_only { window.full_only() } else { window })))
 }
 
-fn timed(element: &str, interval: Span, max_items: Option<usize>) -> Made {
+fn timed(element: &str, interval: Span, max_items: Option<usize>, empty: bool) -> Made {
     let window = TimedWindow::new(some_time(interval, element, "interval")?);
+    let window = if empty { window.with_empty() } else { window };
     Ok(Box::new(Gathered(match max_items {
         None => window,
         Some(most) => window.max_items(at_least_one(most, element, "max-items")?),
