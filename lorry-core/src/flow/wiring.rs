@@ -25,7 +25,7 @@ impl Wiring {
 
     /// A queue from which a source feeds this part of the graph. What waits in it of a lost lane that comes again is dropped.
     pub(crate) fn add_root<T: Send + 'static>(&mut self, queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>) {
-        let feed = Feed::new(queue, graph, self.control.unwanted.clone());
+        let feed = Feed::new(queue, graph, self.control.unwanted.clone(), self.control.crowded.clone());
         self.roots.entry(self.region).or_default().push(Box::new(feed));
     }
 
@@ -36,7 +36,7 @@ impl Wiring {
         queue: Arc<Queue<Item<T>>>,
         graph: Box<dyn Downstream<T>>,
     ) {
-        let feed = Feed::new(queue, graph, Arc::default());
+        let feed = Feed::new(queue, graph, Arc::default(), self.control.crowded.clone());
         self.roots.entry(self.region).or_default().push(Box::new(feed));
     }
 

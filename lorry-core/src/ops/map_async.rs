@@ -43,9 +43,9 @@ impl<T: Send + 'static> Stream<T> {
         let (branch, up) = (self.node.branch(), self.node);
         let upstream: Vec<Arc<dyn AnyNode>> = vec![up.clone()];
         let attach = move |down, _: &Arc<str>, wiring: &mut Wiring| {
-            let (calls, results) = (Arc::new(Queue::new(most)), Arc::new(Queue::new(most)));
+            let (calls, results) = (wiring.control.queue(most), Arc::new(Queue::new(most)));
             wiring.add_inner_root(results.clone(), down);
-            up.add(branch, Box::new(Outlet::new(calls.clone())));
+            up.add(branch, Box::new(Outlet::new(calls.clone(), &wiring.control)));
             let running = Arc::<AtomicUsize>::default();
             let (waiting, out, at_work) = (calls.clone(), results.clone(), running.clone());
             // While results have somewhere to go, whatever waits will move.

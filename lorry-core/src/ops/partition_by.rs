@@ -4,7 +4,7 @@ use crate::flow::{
     AnyNode, Count, Crossing, Downstream, Ending, Holds, Info, Item, Meter, Node, Status, Turn, Wiring, already_used,
 };
 use crate::registry::Role;
-use crate::relay::{Outlet, Queue};
+use crate::relay::{Outlet, Queue, Staging};
 use crate::sync::lock;
 use crate::{Result, Stream};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash};
@@ -51,12 +51,12 @@ impl<T: Send + 'static> Stream<T> {
             info.crossing = Crossing::Into;
             let meter = info.meter.clone();
             let attach = move |down, _: &Arc<str>, wiring: &mut Wiring| {
-                let queue = Arc::new(Queue::new(QUEUE));
+                let queue = wiring.control.queue(QUEUE);
                 count(&meter, &queue);
                 wiring.add_inner_root(queue.clone(), down);
                 // Several tasks: that one of them has nothing to do says nothing about the others.
                 wiring.control.add_load(Box::new(|| 1));
-                lock(&outlets).push((number, Outlet::new(queue)));
+                lock(&outlets).push((number, Outlet::new(queue, &wiring.control)));
             };
             Stream::from_node(Node::new(info, vec![spread.clone() as Arc<dyn AnyNode>], Box::new(attach)))
         };
@@ -69,15 +69,13 @@ impl<T: Send + 'static> Stream<T> {
         info.remembers = true;
         let meter = info.meter.clone();
         let attach = move |down, _: &Arc<str>, wiring: &mut Wiring| {
-            let queue = Arc::new(Queue::new(QUEUE));
+            let queue = wiring.control.queue(QUEUE);
             count(&meter, &queue);
             wiring.add_inner_root(queue.clone(), down);
             let open = Arc::new(Mutex::new((ends.len(), Ending::Stop)));
             for (branch, node) in ends {
-                node.add(
-                    branch,
-                    Box::new(Merge { queue: queue.clone(), staged: Vec::new(), open: open.clone(), left: false }),
-                );
+                let staging = Staging::new(queue.clone(), &wiring.control);
+                node.add(branch, Box::new(Merge { staging, open: open.clone(), left: false }));
             }
         };
         Stream::from_node(Node::new(info, upstream, Box::new(attach)))
@@ -99,7 +97,7 @@ type Outlets<T> = Arc<Mutex<Vec<(usize, Outlet<T>)>>>;
 type Above<T, F> = (Arc<Node<T>>, usize, F);
 
 /// The node that items leave by one of several ways.
-struct SpreadNode<T, F> {
+struct SpreadNode<T: 'static, F> {
     info: Info,
     upstream: [Arc<dyn AnyNode>; 1],
     up: Mutex<Option<Above<T, F>>>,
@@ -137,21 +135,21 @@ where
 }
 
 /// Each item into the lane of its key.
-struct Spread<T, F> {
+struct Spread<T: 'static, F> {
     key: F,
     lanes: Vec<Outlet<T>>,
     count: u64,
     meter: Arc<Meter>,
 }
 
-impl<T, F> Spread<T, F> {
+impl<T: 'static, F> Spread<T, F> {
     fn publish(&self) {
         self.meter.publish(self.count, self.count);
         self.meter.publish_rest(0, 0);
     }
 }
 
-impl<T: Send, K: Hash, F: FnMut(&T) -> K + Send> Downstream<T> for Spread<T, F> {
+impl<T: Send + 'static, K: Hash, F: FnMut(&T) -> K + Send> Downstream<T> for Spread<T, F> {
     fn push(&mut self, item: Item<T>, now: Instant) {
         self.count += 1;
         // Not random: the same key takes the same lane in every run.
@@ -173,20 +171,13 @@ impl<T: Send, K: Hash, F: FnMut(&T) -> K + Send> Downstream<T> for Spread<T, F> 
 }
 
 /// The end of a lane. The last to end closes the queue that all of them lead to.
-struct Merge<T> {
-    queue: Arc<Queue<Item<T>>>,
-    staged: Vec<Item<T>>,
+struct Merge<T: 'static> {
+    staging: Staging<T>,
     open: Arc<Mutex<(usize, Ending)>>,
     left: bool,
 }
 
-impl<T> Merge<T> {
-    fn hand_over(&mut self) {
-        if !self.staged.is_empty() {
-            self.queue.push_all(&mut self.staged);
-        }
-    }
-
+impl<T: 'static> Merge<T> {
     fn leave(&mut self, ending: Ending) {
         if std::mem::replace(&mut self.left, true) {
             return;
@@ -198,28 +189,27 @@ impl<T> Merge<T> {
             (open.0 == 0).then_some(open.1)
         };
         if let Some(ending) = last {
-            self.queue.close(ending);
+            self.staging.queue.close(ending);
         }
     }
 }
 
-impl<T: Send> Downstream<T> for Merge<T> {
+impl<T: Send + 'static> Downstream<T> for Merge<T> {
     fn push(&mut self, item: Item<T>, _: Instant) {
-        self.staged.push(item);
+        self.staging.push(item);
     }
 
     fn turn(&mut self, turn: &mut Turn<'_, '_>) -> Status {
-        self.hand_over();
-        Status { room: self.queue.poll_room(turn.cx), deadline: None }
+        self.staging.turn(turn)
     }
 
     fn finish(&mut self, ending: Ending, _: Instant) {
-        self.hand_over();
+        self.staging.hand_over();
         self.leave(ending);
     }
 }
 
-impl<T> Drop for Merge<T> {
+impl<T: 'static> Drop for Merge<T> {
     fn drop(&mut self) {
         self.leave(Ending::Stop);
     }

@@ -86,7 +86,7 @@ impl Relay {
         self
     }
 
-    /// Stops when nothing has arrived for so long and nothing is on its way.
+    /// Stops when nothing has arrived for so long and nothing is on its way. It is a failure if a source was never ready all the time.
     pub fn idle_exit(mut self, idle: Duration) -> Self {
         self.settings.idle_exit = Some(idle);
         self
@@ -111,7 +111,8 @@ impl Relay {
     }
 
     /// How much each source may have undecided in the relay: messages, and bytes by [`Source::weigh`](super::Source::weigh). This
-    /// bounds the relay's memory, whatever its sinks do. Default: 32,768 messages and 64 MiB.
+    /// bounds the relay's memory, whatever its sinks do. Before each sink there wait at most as many bytes, too: operators may make much
+    /// of little. Default: 32,768 messages and 64 MiB.
     pub fn bound(mut self, messages: usize, bytes: usize) -> Self {
         self.settings.bound = crate::ack::Bound { items: messages.max(1), bytes: bytes.max(1) };
         self

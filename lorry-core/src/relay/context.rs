@@ -122,6 +122,8 @@ struct Quiet {
     until: Option<Instant>,
     interval: Duration,
     was_up: bool,
+    /// As `was_up`, of an element that has no connection to speak of.
+    was_open: bool,
 }
 
 const QUIET_FIRST: Duration = Duration::from_secs(2);
@@ -172,6 +174,20 @@ impl Status {
         let mut state = lock(&self.0.state);
         if matches!(*state, State::Idle) {
             *state = State::Up;
+            lock(&self.0.quiet).was_open = true;
+        }
+    }
+
+    /// Why it has never worked so far, if it has not.
+    pub(crate) fn never_up(&self) -> Option<String> {
+        let was_up = {
+            let quiet = lock(&self.0.quiet);
+            quiet.was_up || quiet.was_open
+        };
+        match &*lock(&self.0.state) {
+            State::Idle | State::Connecting if !was_up => Some("still connecting".to_owned()),
+            State::Retrying(error) | State::Degraded(error) if !was_up => Some(error.to_string()),
+            _ => None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::context::{Context, Identity, State, Status};
 use super::policy::OnError;
 use super::position::Positions;
+use super::queue::Queue;
 use super::records::Records;
 use super::report::{Report, Snapshot};
 use super::retry::Retry;
@@ -102,6 +103,8 @@ pub(crate) struct Control {
     pub(crate) records: Records,
     /// Lanes of which some items on their way are not to go on. While there are none, nobody looks at single items.
     pub(crate) unwanted: Arc<AtomicUsize>,
+    /// This turn of the pump has made as much as there is memory for: the next one asks how much room there is.
+    pub(crate) crowded: Arc<AtomicBool>,
 }
 
 impl Control {
@@ -125,6 +128,7 @@ impl Control {
             is_watched: AtomicBool::new(false),
             records: Records::default(),
             unwanted: Arc::default(),
+            crowded: Arc::default(),
         })
     }
 
@@ -140,6 +144,11 @@ impl Control {
 
     pub(crate) fn add_load(&self, load: Load) {
         lock(&self.loads).push(load);
+    }
+
+    /// A queue behind a pump, for so many items, and as many bytes as the relay's bound says.
+    pub(crate) fn queue<T>(&self, items: usize) -> Arc<Queue<T>> {
+        Arc::new(Queue::weighed(items, self.settings.bound.bytes))
     }
 
     pub(crate) fn context(&self, element: &Arc<str>) -> Context {
@@ -181,6 +190,22 @@ impl Control {
 
     pub(crate) fn stop(&self) {
         self.enter(Phase::Stopping);
+    }
+
+    /// Nothing has arrived for as long as that may last. Where that is because a source was never there, it is a failure.
+    pub(crate) fn stop_idle(&self) {
+        let sources = self.live_sources();
+        let statuses = lock(&self.statuses).clone();
+        let of_source = statuses.iter().filter(|status| sources.iter().any(|source| *source.name == *status.element()));
+        let why = of_source.filter_map(|status| Some((status.element(), status.never_up()?))).next();
+        match why {
+            None => self.stop(),
+            Some((name, why)) => {
+                let limit = self.settings.idle_exit.unwrap_or_default().as_secs_f64();
+                let text = format!("{name} was never ready within {limit} s: {why}");
+                self.stop_because(Error::transient(ErrorKind::Timeout, "", text));
+            }
+        }
     }
 
     /// The first failure counts.

@@ -36,7 +36,7 @@ pub use state::{DirState, MemoryState, StateStore};
 
 pub(crate) use control::{Control, Settings};
 pub(crate) use drive_source::source_node;
-pub(crate) use outlet::Outlet;
+pub(crate) use outlet::{Outlet, Staging};
 pub(crate) use pump::{Feed, Root};
 pub(crate) use queue::Queue;
 pub(crate) use running::Task;

@@ -8,7 +8,7 @@ use crate::{Result, Token};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::time::Sleep;
@@ -38,11 +38,18 @@ pub(crate) struct Feed<T> {
     pending: std::vec::IntoIter<Item<T>>,
     /// Whether some of the items may have become unwanted; see `Control::unwanted`.
     unwanted: Arc<AtomicUsize>,
+    /// See `Control::crowded`.
+    crowded: Arc<AtomicBool>,
 }
 
 impl<T> Feed<T> {
-    pub(crate) fn new(queue: Arc<Queue<Item<T>>>, graph: Box<dyn Downstream<T>>, unwanted: Arc<AtomicUsize>) -> Self {
-        Self { queue, graph: Some(graph), pending: Vec::new().into_iter(), unwanted }
+    pub(crate) fn new(
+        queue: Arc<Queue<Item<T>>>,
+        graph: Box<dyn Downstream<T>>,
+        unwanted: Arc<AtomicUsize>,
+        crowded: Arc<AtomicBool>,
+    ) -> Self {
+        Self { queue, graph: Some(graph), pending: Vec::new().into_iter(), unwanted, crowded }
     }
 }
 
@@ -64,9 +71,17 @@ impl<T: Send> Root for Feed<T> {
         // Asked of every item: the one before it may be what ends the relay.
         let is_wanted =
             |token: &Token| self.unwanted.load(Ordering::Acquire) == 0 || !(token.is_superseded() || token.is_barred());
-        // What is unwanted is dropped here, before any operator has seen it.
-        let wanted = self.pending.by_ref().filter(|item| is_wanted(&item.token));
-        wanted.take(status.room).for_each(|item| graph.push(item, turn.now));
+        let mut room = status.room;
+        while room > 0
+            && let Some(item) = self.pending.next()
+        {
+            // What is unwanted is dropped here, before any operator has seen it.
+            if is_wanted(&item.token) {
+                graph.push(item, turn.now);
+                // One more in any case: another pump may have been the one that is crowded.
+                room = if self.crowded.load(Ordering::Relaxed) { 0 } else { room - 1 };
+            }
+        }
         let n = before - self.pending.len();
         if n > 0 {
             self.queue.done(n);
@@ -103,6 +118,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
             if failed.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(());
             }
+            control.crowded.store(false, Ordering::Relaxed);
             let now = tokio::time::Instant::now().into_std();
             let (mut moved, mut any_blocked, mut all_blocked, mut finished) = (false, false, true, true);
             let mut deadline = None;

@@ -2,6 +2,7 @@
 
 use crate::flow::Ending;
 use crate::sync::lock;
+use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::task::{Context, Poll, Waker};
 
@@ -10,9 +11,40 @@ use std::task::{Context, Poll, Waker};
 /// and registers a waker under the same lock under which it looked.
 pub(crate) struct Queue<T>(Mutex<State<T>>);
 
+/// The memory of the items in a queue, in bytes.
+struct Weights {
+    bytes: usize,
+    limit: usize,
+    /// What came together: how many are left of it, and their bytes. Items are finished in about the order in which they came; within one
+    /// such part all count the same.
+    parts: VecDeque<(usize, usize)>,
+}
+
+impl Weights {
+    fn add(&mut self, items: usize, bytes: usize) {
+        if bytes > 0 && items > 0 {
+            self.bytes += bytes;
+            self.parts.push_back((items, bytes));
+        }
+    }
+
+    fn remove(&mut self, mut items: usize) {
+        while let Some((left, bytes)) = self.parts.front_mut().filter(|_| items > 0) {
+            let n = items.min(*left);
+            let share = if n == *left { *bytes } else { *bytes / *left * n };
+            self.bytes -= share;
+            (*left, *bytes, items) = (*left - n, *bytes - share, items - n);
+            if *left == 0 {
+                self.parts.pop_front();
+            }
+        }
+    }
+}
+
 struct State<T> {
     items: Vec<T>,
     limit: usize,
+    weights: Weights,
     /// Numbers of the last item pushed, and of the last finished.
     pushed: u64,
     finished: u64,
@@ -25,10 +57,17 @@ struct State<T> {
 }
 
 impl<T> Queue<T> {
+    /// For so many items.
     pub(crate) fn new(limit: usize) -> Self {
+        Self::weighed(limit, usize::MAX)
+    }
+
+    /// For so many items, and for so many bytes as well: there is no room beyond either.
+    pub(crate) fn weighed(limit: usize, bytes: usize) -> Self {
         Self(Mutex::new(State {
             items: Vec::new(),
             limit,
+            weights: Weights { bytes: 0, limit: bytes, parts: VecDeque::new() },
             pushed: 0,
             finished: 0,
             ending: None,
@@ -39,14 +78,22 @@ impl<T> Queue<T> {
         }))
     }
 
-    /// Appends all items, leaving `items` empty, whether or not there is room. Returns the number of the last one. When nothing more is
-    /// taken, or was to come, the items are dropped.
+    /// [`push_weighed`](Queue::push_weighed) where bytes do not matter.
     pub(crate) fn push_all(&self, items: &mut Vec<T>) -> Option<u64> {
+        self.push_weighed(items, 0)
+    }
+
+    /// Appends all items, leaving `items` empty, whether or not there is room; `bytes` is their memory together. Returns the number of
+    /// the last one. When nothing more is taken, or was to come, the items are dropped.
+    pub(crate) fn push_weighed(&self, items: &mut Vec<T>, bytes: usize) -> Option<u64> {
         let mut refused = Vec::new();
         let (ticket, waker) = {
             let mut state = lock(&self.0);
             let is_closed = state.reader_gone || state.ending.is_some();
-            state.pushed += if is_closed { 0 } else { items.len() as u64 };
+            if !is_closed {
+                state.pushed += items.len() as u64;
+                state.weights.add(items.len(), bytes);
+            }
             if is_closed {
                 std::mem::swap(items, &mut refused);
             } else if state.items.is_empty() {
@@ -153,6 +200,7 @@ impl<T> Queue<T> {
         let writers = {
             let mut state = lock(&self.0);
             state.finished += items as u64;
+            state.weights.remove(items);
             std::mem::take(&mut state.writers)
         };
         writers.into_iter().for_each(Waker::wake);
@@ -187,7 +235,11 @@ impl<T> State<T> {
     }
 
     fn room(&self) -> usize {
-        if self.reader_gone { usize::MAX } else { self.limit.saturating_sub(self.held()) }
+        match self.reader_gone {
+            true => usize::MAX,
+            false if self.weights.bytes >= self.weights.limit => 0,
+            false => self.limit.saturating_sub(self.held()),
+        }
     }
 
     fn take(&mut self, into: &mut Vec<T>) {

@@ -193,7 +193,7 @@ async fn supervise(mut tasks: Tasks, control: Arc<Control>) {
             },
             _ = phase.changed() => {}
             () = sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => match stage {
-                Stage::Running => if idle_at(&control).is_some_and(|at| at <= Instant::now()) { control.stop() },
+                Stage::Running => if idle_at(&control).is_some_and(|at| at <= Instant::now()) { control.stop_idle() },
                 Stage::Draining(_) => {
                     // What sinks have is dropped undecided.
                     control.undelivered();

@@ -3,7 +3,6 @@
 use super::drive_sink::{Driver, limits};
 use super::outlet::Outlet;
 use super::pending::Pending;
-use super::queue::Queue;
 use super::resend::Resend;
 use super::retry::Backoff;
 use super::sink::{Sink, SinkInfo};
@@ -68,7 +67,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         let keeps_positions = sink.info(&control.settings.identity).keeps_positions;
         let limits = limits(batching, &*sink, keeps_positions);
         let most = batching.queue.unwrap_or_else(|| limits.items.saturating_mul(limits.receipts + 1));
-        let queue = Arc::new(Queue::new(most));
+        let queue = control.queue(most);
         let load = queue.clone();
         control.add_load(Box::new(move || load.held()));
         let counted = queue.clone();
@@ -79,7 +78,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
             let dropped = refusals.load(Ordering::Acquire);
             Count { taken, given: gone.saturating_sub(dropped), dropped }
         });
-        self.up.add(self.branch, Box::new(Outlet::new(queue.clone())));
+        self.up.add(self.branch, Box::new(Outlet::new(queue.clone(), &control)));
         match keeps_positions {
             true => control.records.expect(),
             false => control.records.none(control.graph.sources_of(name)),

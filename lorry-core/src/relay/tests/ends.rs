@@ -417,3 +417,20 @@ async fn a_full_window_is_no_standstill_on_several_threads() {
         assert_eq!(report.delivered, 2_000, "round {round}");
     }
 }
+
+/// A source that was never there is no source that has nothing to say.
+#[tokio::test(start_paused = true)]
+async fn idle_exit_of_a_source_that_never_came_up_is_a_failure() {
+    let mut source = Numbers::to(10);
+    source.refuses_to_open = std::iter::repeat_n(error(Class::Transient), 1_000).collect();
+    let relay = Relay::new([Stream::from_source(source).to(Keep::new())]).idle_exit(3 * SECOND);
+    let report = relay.spawn().wait().await;
+    let error = report.error.unwrap();
+    assert_eq!((report.received, error.class()), (0, Class::Transient));
+    assert!(error.to_string().contains("numbersrc0 was never ready within 3 s: test: Transient"), "{error}");
+    // One that was, and is away now, is only idle.
+    let mut source = Numbers::to(10).then_waits();
+    source.trips = [(5, super::script::error(Class::Transient))].into();
+    let report = Relay::new([Stream::from_source(source).to(Keep::new())]).idle_exit(3 * SECOND).run().await.unwrap();
+    assert_eq!(report.delivered, 10);
+}

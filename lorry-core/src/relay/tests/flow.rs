@@ -320,3 +320,30 @@ async fn bytes_of_messages_that_are_decided_are_free() {
     let relay = Relay::new([Stream::from_source(Numbers::to(1_000)).batch(100).to(Keep::new())]).bound(1_000, 150 * 8);
     assert_eq!(relay.run().await.unwrap().delivered, 1_000);
 }
+
+/// What operators make of messages counts before a sink, whatever the messages themselves weigh.
+#[tokio::test(start_paused = true)]
+async fn what_waits_before_a_sink_is_bounded_in_bytes() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    let large = |n: u64| {
+        crate::Message::new({
+            MADE.fetch_add(1, Ordering::Relaxed);
+            vec![n as u8; 1 << 20]
+        })
+    };
+    let sink = Keep::new().limits(Limits { items: 3, ..Limits::default() }).taking(SECOND);
+    let kept = sink.log.clone();
+    let stream = Stream::from_source(Numbers::to(100)).flat_map(move |n| (0..2).map(move |i| large(2 * n + i)));
+    let running = Relay::new([stream.to(sink)]).bound(1_000, 10 << 20).spawn();
+    let mut most = 0;
+    while kept.lock().unwrap().values().len() < 200 {
+        let delivered = running.monitor().graph().nodes().last().map_or(0, |sink| sink.counts().1);
+        most = most.max(MADE.load(Ordering::Relaxed) - delivered as usize);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(running.wait().await.delivered, 100);
+    // As much before the sink, and as much in the turn of the pump that found it full.
+    assert!((10..=22).contains(&most), "{most} MB");
+    assert_eq!(MADE.load(Ordering::Relaxed), 200);
+}
