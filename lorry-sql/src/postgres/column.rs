@@ -9,6 +9,7 @@ use crate::table::TableColumn;
 pub(super) mod oid {
     pub(crate) const BOOL: u32 = 16;
     pub(crate) const BYTEA: u32 = 17;
+    pub(crate) const ONE_BYTE: u32 = 18;
     pub(crate) const NAME: u32 = 19;
     pub(crate) const INT8: u32 = 20;
     pub(crate) const INT2: u32 = 21;
@@ -22,7 +23,9 @@ pub(super) mod oid {
     pub(crate) const VARCHAR: u32 = 1043;
     pub(crate) const TIMESTAMP: u32 = 1114;
     pub(crate) const DATE: u32 = 1082;
+    pub(crate) const TIME: u32 = 1083;
     pub(crate) const TIMESTAMPTZ: u32 = 1184;
+    pub(crate) const TIMETZ: u32 = 1266;
     pub(crate) const JSONB: u32 = 3802;
     pub(crate) const JSONB_ARRAY: u32 = 3807;
     /// Stands for all other arrays (`anyarray`).
@@ -45,6 +48,10 @@ pub(super) enum Class {
     Array,
     /// Arrays whose elements are JSON texts.
     JsonArray,
+    /// Times of day.
+    Clock,
+    /// `"char"`: one byte; the server cuts off the rest.
+    OneByte,
     /// All others: text, cast by the server.
     Other,
 }
@@ -66,6 +73,8 @@ impl Class {
             oid::JSON | oid::JSONB => Self::Json,
             oid::TIMESTAMPTZ => Self::Instant,
             oid::TIMESTAMP | oid::DATE => Self::Local,
+            oid::TIME | oid::TIMETZ => Self::Clock,
+            oid::ONE_BYTE => Self::OneByte,
             oid::BYTEA => Self::Bytes,
             oid::ARRAY => Self::Array,
             oid::JSON_ARRAY | oid::JSONB_ARRAY => Self::JsonArray,
@@ -132,7 +141,18 @@ impl Class {
                 Some(_) => Binary,
                 None => return Err("a number that is no time between the years 1 and 9999"),
             },
-            (Self::Array | Self::JsonArray | Self::Other, Value::Bytes(_)) => return Err("bytes that are not UTF-8"),
+            // The server finds some time in `[2003,1,2]` and in 100000.
+            (Self::Instant | Self::Local | Self::Clock, Value::Json(_)) => {
+                return Err("an array or an object, for a time");
+            }
+            (Self::Clock, Value::Int(_) | Value::Uint(_) | Value::Big(_) | Value::Float(_)) => {
+                return Err("a number, for a time of day");
+            }
+            (Self::OneByte, Value::Text(text)) if text.len() > 1 => return Err("more than one byte, for a \"char\""),
+            (Self::OneByte, value) if !matches!(value, Value::Text(_)) => return Err("no text, for a \"char\""),
+            (Self::Array | Self::JsonArray | Self::Clock | Self::Other, Value::Bytes(_)) => {
+                return Err("bytes that are not UTF-8");
+            }
             _ => Text,
         })
     }
@@ -176,6 +196,11 @@ mod tests {
         assert_eq!(Class::Instant.form(&Value::Text("2024-01-02")), Ok(Form::Text));
         assert_eq!(Class::Instant.form(&Value::Int(1_704_164_645)), Ok(Form::Binary));
         assert!(Class::Local.form(&Value::Float(1e300)).is_err());
+        assert!(Class::Instant.form(&Value::Json("[[1,2],[3]]")).is_err());
+        assert!(Class::Clock.form(&Value::Int(100_000)).is_err());
+        assert_eq!(Class::Clock.form(&Value::Text("10:00")), Ok(Form::Text));
+        assert_eq!(Class::OneByte.form(&Value::Text("a")), Ok(Form::Text));
+        assert!(Class::OneByte.form(&Value::Text("ab")).is_err() && Class::OneByte.form(&Value::Int(12)).is_err());
         assert!(Class::Text.form(&Value::Text("a\0b")).is_err());
         assert!(Class::Text.form(&Value::Bytes(b"\xff")).is_err());
         assert_eq!(Class::Bytes.form(&Value::Text("a\0b")), Ok(Form::Binary));
