@@ -7,23 +7,32 @@ use lorry_core::launch::{self, Layout, Pipeline, Placed};
 use lorry_core::registry::{ElementSpec, Registry, Role, Uri};
 use lorry_core::{ErrorKind, Result};
 use serde_json::Value;
-use support::{Outcome, cases, registry, run};
+use support::{Outcome, cases, own_cases, registry, run};
 
 #[test]
 fn launch_jsonl() {
+    run("launch.jsonl", &cases("launch.jsonl"), 117, passes);
+}
+
+/// What we found by comparing with GStreamer ourselves.
+#[test]
+fn launch_own_jsonl() {
+    let cases = own_cases("launch-own.jsonl");
+    run("launch-own.jsonl", &cases, cases.len(), passes);
+}
+
+fn passes(case: &Value) -> Outcome {
     let (registry, _) = registry();
-    run("launch.jsonl", &cases("launch.jsonl"), 117, |case| {
-        let pipeline = match &case["input"] {
-            Value::String(text) => launch::parse(text),
-            args => launch::parse_args(
-                &args.as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned()).collect::<Vec<_>>(),
-            ),
-        };
-        match outcome(&registry, case, pipeline) {
-            Ok(()) => Outcome::Passed,
-            Err(why) => Outcome::Failed(why),
-        }
-    });
+    let pipeline = match &case["input"] {
+        Value::String(text) => launch::parse(text),
+        args => launch::parse_args(
+            &args.as_array().unwrap().iter().map(|arg| arg.as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+        ),
+    };
+    match outcome(&registry, case, pipeline) {
+        Ok(()) => Outcome::Passed,
+        Err(why) => Outcome::Failed(why),
+    }
 }
 
 fn outcome(registry: &Registry, case: &Value, pipeline: Result<Pipeline>) -> Result<(), String> {

@@ -21,7 +21,7 @@ pub(super) const MOST_ELEMENTS: usize = 500;
 /// let text = "( identity ! tee name=t ) ! queue  t. ! text/csv ! identity";
 /// let layout = launch::parse(text)?.layout(&Registry::new())?;
 /// let links: Vec<_> = layout.links().map(|[from, to]| format!("{from} {to}")).collect();
-/// assert_eq!(links, ["identity0.src t.sink", "t.src_0 capsfilter0.sink", "capsfilter0.src identity1.sink", "t.src_1 queue0.sink"]);
+/// assert_eq!(links, ["identity0.src t.sink", "t.src_0 queue0.sink", "t.src_1 capsfilter0.sink", "capsfilter0.src identity1.sink"]);
 /// # Ok::<(), lorry_core::Error>(())
 /// ```
 #[derive(Clone)]
@@ -195,15 +195,13 @@ impl<'a> Planner<'a> {
         self.elements[place].name = name;
     }
 
-    /// Links what is written: elements first, then bins, whose pads are those that are left.
-    pub(super) fn link_all(&mut self, written: Vec<Written>) -> Result<(), Fault> {
-        for link in &written {
+    /// Links what is written, in this order: it decides which pads are first.
+    pub(super) fn link_all(&mut self, written: &[Written]) -> Result<(), Fault> {
+        for link in written {
             self.reserve_pads(&link.from, true)?;
             self.reserve_pads(&link.to, false)?;
         }
-        let (bins, elements): (Vec<_>, Vec<_>) =
-            written.into_iter().partition(|link| self.is_bin(&link.from) || self.is_bin(&link.to));
-        elements.into_iter().chain(bins).try_for_each(|link| self.link(&link))
+        written.iter().try_for_each(|link| self.link(link))
     }
 
     fn find(&self, end: &End) -> Result<usize, Fault> {
@@ -217,10 +215,6 @@ impl<'a> Planner<'a> {
                 }
             }),
         }
-    }
-
-    fn is_bin(&self, end: &End) -> bool {
-        self.find(end).is_ok_and(|place| self.elements[place].is_bin)
     }
 
     fn reserve_pads(&mut self, end: &End, out: bool) -> Result<(), Fault> {

@@ -33,7 +33,7 @@ impl Pipeline {
             resolver.chain(chain, None)?;
         }
         let Resolver { mut planner, written } = resolver;
-        planner.link_all(written)?;
+        planner.link_all(&written)?;
         let mut layout = planner.finish(self.text.clone());
         layout.warnings = self.warnings();
         Ok(layout)

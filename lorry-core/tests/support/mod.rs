@@ -16,8 +16,15 @@ use std::sync::{Arc, Mutex};
 
 /// The cases of a file, from the folder that `LORRY_CASES` names, else from this repository's copy.
 pub(crate) fn cases(file: &str) -> Vec<Value> {
-    let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
-    let path = std::env::var_os("LORRY_CASES").map_or_else(own, PathBuf::from).join(file);
+    std::env::var_os("LORRY_CASES").map_or_else(|| own_cases(file), |folder| read(PathBuf::from(folder).join(file)))
+}
+
+/// The cases of a file that only this repository has.
+pub(crate) fn own_cases(file: &str) -> Vec<Value> {
+    read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cases").join(file))
+}
+
+fn read(path: PathBuf) -> Vec<Value> {
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     text.lines().filter(|line| !line.trim().is_empty()).map(|line| serde_json::from_str(line).unwrap()).collect()
 }

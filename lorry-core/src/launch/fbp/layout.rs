@@ -33,7 +33,7 @@ impl Fbp {
             planner.name(place, Some(&process.name));
         }
         let links = self.links(&mut planner)?;
-        planner.link_all(links)?;
+        planner.link_all(&links)?;
         let mut layout = planner.finish(self.text.clone());
         layout.hidden = hidden(&self.text);
         Ok(layout)
