@@ -288,12 +288,14 @@ impl<'de> de::Deserializer<'de> for Given1 {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         let text = self.one()?;
-        let name: de::value::StringDeserializer<Wrong> = text.into_deserializer();
-        visitor.visit_enum(name)
+        // By number too, as GStreamer has it.
+        let numbered = text.parse().ok().and_then(|number: usize| variants.get(number));
+        let name = if variants.contains(&&*text) { &text } else { numbered.copied().unwrap_or(&text) };
+        visitor.visit_enum(<&str as IntoDeserializer<'_, Wrong>>::into_deserializer(name))
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
