@@ -100,7 +100,7 @@ fn is_word(c: char) -> bool {
 
 /// The length of `scheme://…` at the start of the text, with its backslashes.
 fn url_length(text: &str) -> Option<usize> {
-    let scheme = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))?;
+    let scheme = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_')))?;
     let valid = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text[scheme..].starts_with("://");
     valid.then(|| bare_length(text))
 }
@@ -295,6 +295,9 @@ impl<'t> Lexer<'t> {
         Kind::Link { all, caps: Some(caps) }
     }
 }
+
+/// The longest content type between two links, in bytes: so that each link looks only so far for one.
+const LONGEST_CAPS: usize = 10_000;
 
 /// The length of `type/subtype, key=value; …` up to the sign of the link that ends it; `None` if this is nothing of the kind.
 fn caps_length(text: &str) -> Option<usize> {
