@@ -138,7 +138,7 @@ impl Fault {
             Some(hint) => format!("{}; {hint}", self.what),
             None => self.what,
         };
-        let what = secrets.keep_out_of(what);
+        let what = snippet::shortened(&secrets.keep_out_of(what));
         match snippet::at(text, self.span, secrets) {
             Some(snippet) => Error::usage(format!("{what}\n{snippet}")),
             None => Error::usage(what),
