@@ -3,7 +3,7 @@
 
 mod support;
 
-use lorry_core::launch::{self, Layout, Pipeline, Placed};
+use lorry_core::launch::{self, Caps, Layout, Pipeline, Placed};
 use lorry_core::registry::{ElementSpec, Registry, Role, Uri};
 use lorry_core::{ErrorKind, Result};
 use serde_json::Value;
@@ -169,6 +169,10 @@ fn given(placed: &Placed, name: &str) -> String {
 fn same(placed: &Placed, name: &str, value: &Value) -> Result<(), String> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let ours = given(placed, name);
+    // Content types are the same if they mean the same, however they are written.
+    if let ("caps", Ok(ours), Ok(theirs)) = (name, ours.parse::<Caps>(), text.parse::<Caps>()) {
+        return if ours == theirs { Ok(()) } else { Err(format!("caps of {} are {ours}, not {theirs}", placed.name)) };
+    }
     let hex = ours.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok());
     let plain = hex.map_or(ours, |number| number.to_string());
     // Enumerations are shown by GStreamer with their description.

@@ -129,14 +129,21 @@ fn quoted_length(text: &str) -> Option<usize> {
     Some(at + quote.len_utf8())
 }
 
+/// A backslash protects the next character, but for what is in double quotes inside the text: that may be a content type, which has
+/// backslashes of its own.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let (mut quoted, mut previous) = (false, ' ');
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => out.extend(chars.next()),
-            c => out.push(c),
+            '\\' if !quoted => out.extend(chars.next()),
+            c => {
+                quoted ^= c == '"' && !(quoted && previous == '\\');
+                out.push(c);
+            }
         }
+        previous = c;
     }
     out
 }
@@ -302,25 +309,24 @@ const LONGEST_CAPS: usize = 10_000;
 /// The length of `type/subtype, key=value; …` up to the sign of the link that ends it; `None` if this is nothing of the kind.
 fn caps_length(text: &str) -> Option<usize> {
     let mime = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '+');
-    let (kind, after) = text.split_once('/')?;
-    let subtype = after.find(|c: char| !(mime(c) || c == '.')).unwrap_or(after.len());
-    if kind.is_empty() || subtype == 0 || !kind.chars().all(mime) {
+    let kind = text.find(|c| !mime(c)).filter(|kind| *kind > 0)?;
+    let after = text[kind..].strip_prefix('/')?;
+    let subtype = after.find(|c| !(mime(c) || matches!(c, '.' | '_'))).filter(|subtype| *subtype > 0)?;
+    let rest = &after[subtype..];
+    if !rest.trim_start().starts_with([',', ';', '!', ':']) && !rest.starts_with('(') {
         return None;
     }
-    let rest = &after[subtype..];
-    match rest.trim_start().chars().next()? {
-        ',' | ';' | '!' | ':' => {}
-        _ => return None,
-    }
-    let (mut depth, mut quoted) = (0_usize, false);
-    let end = rest.find(|c: char| {
+    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    let (end, _) = rest.char_indices().take_while(|(at, _)| *at < LONGEST_CAPS).find(|(_, c)| {
         match c {
+            _ if escaped => {}
             '"' => quoted = !quoted,
             '(' | '[' | '{' | '<' if !quoted => depth += 1,
             ')' | ']' | '}' | '>' if !quoted => depth = depth.saturating_sub(1),
             '!' | ':' if !quoted && depth == 0 => return true,
             _ => {}
         }
+        escaped = quoted && !escaped && *c == '\\';
         false
     })?;
     Some(text.len() - rest.len() + end)
