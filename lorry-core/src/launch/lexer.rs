@@ -272,7 +272,7 @@ impl<'t> Lexer<'t> {
                     Fault::new(format!("the quote that begins the value of {name} is never closed"), start..start + 1)
                 })?;
                 let inner = &self.take(length)[1..length - 1];
-                if let Some(glued) = self.peek().filter(|c| !c.is_whitespace() && *c != ')') {
+                if let Some(glued) = self.peek().filter(|c| !c.is_whitespace()) {
                     let place = self.at..self.at + glued.len_utf8();
                     return Err(Fault::new(format!("something is glued to the quoted value of {name}"), place)
                         .hint("put a space after the quote, or a backslash before a quote that is part of the value"));

@@ -92,7 +92,7 @@ impl Fbp {
                 let own = end(At::Name(process.name.clone()), Vec::new(), &process.span);
                 let new = end(At::Place(place), Vec::new(), &process.span);
                 let (from, to) = if out { (own, new) } else { (new, own) };
-                written.push(Written { from, to, caps: None, all: false, span: process.span.clone() });
+                written.push(Written { from, to, caps: None, span: process.span.clone() });
             }
         }
         for (from, to, span) in links {
@@ -101,7 +101,7 @@ impl Fbp {
                 None => end(At::Name(port.process.clone()), pads(port, out), &port.span),
             };
             let (from, to) = (side(from, true), side(to, false));
-            written.push(Written { from, to, caps: None, all: false, span: (*span).clone() });
+            written.push(Written { from, to, caps: None, span: (*span).clone() });
         }
         Ok(written)
     }
