@@ -223,16 +223,20 @@ impl Given1 {
         }
     }
 
-    fn parsed<N: std::str::FromStr>(self, what: &str) -> Result<N, Wrong> {
+    fn parsed<N: std::str::FromStr>(self, what: &str, most: N) -> Result<N, Wrong> {
         let text = self.one()?;
         let wrong = || de::Error::custom(format!("{text:?} is not {what}"));
-        // Whole numbers may be hexadecimal, as GStreamer has it.
-        match text.trim().strip_prefix("0x") {
+        let plain = text.trim();
+        // As GStreamer has it, `max` is a number, and whole ones may be hexadecimal.
+        if plain.eq_ignore_ascii_case("max") {
+            return Ok(most);
+        }
+        match plain.strip_prefix("0x").or_else(|| plain.strip_prefix("0X")) {
             Some(digits) if digits.chars().all(|c| c.is_ascii_hexdigit()) => {
                 let number = u64::from_str_radix(digits, 16).map_err(|_| wrong())?;
                 number.to_string().parse().map_err(|_| wrong())
             }
-            _ => text.trim().parse().map_err(|_| wrong()),
+            _ => plain.parse().map_err(|_| wrong()),
         }
     }
 }
@@ -240,7 +244,7 @@ impl Given1 {
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty, $what:literal;)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-            visitor.$visit(self.parsed::<$type>($what)?)
+            visitor.$visit(self.parsed::<$type>($what, <$type>::MAX)?)
         })*
     };
 }

@@ -115,7 +115,10 @@ fn whole_numbers_may_be_hexadecimal() {
         options.push("n", Some(text));
         options.take::<Number>().map(|number| number.n)
     };
-    assert_eq!(take("0x10").unwrap(), 16);
+    assert_eq!(
+        [take("0x10").unwrap(), take("0X1f").unwrap(), take("+5").unwrap(), take("max").unwrap()],
+        [16, 31, 5, i32::MAX]
+    );
     for wrong in ["0x", "0xg", "0x+1", "-0x1", "0xffffffff", "0x1.0"] {
         assert!(take(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
     }
