@@ -13,13 +13,18 @@ impl Fbp {
     /// The graph as the launch language has it. Nothing is made.
     ///
     /// # Errors
-    /// [`Usage`](crate::ErrorKind::Usage), with line, column and caret: an unknown element, a port that it does not have, two links to one
-    /// port.
+    /// [`Usage`](crate::ErrorKind::Usage), with line, column and caret: no process, an unknown element, a port that it does not have, two
+    /// links to one port.
     pub fn layout(&self, registry: &Registry) -> Result<Layout> {
         self.resolved(registry).map_err(|fault| in_text(fault, &self.text, &secrets_of(&self.text)))
     }
 
     fn resolved(&self, registry: &Registry) -> Result<Layout, Fault> {
+        if self.processes.is_empty() {
+            return Err(
+                Fault::new("the graph is empty", 0..0).hint("write PROCESS(ELEMENT) OUT -> IN PROCESS(ELEMENT)")
+            );
+        }
         let names = self.processes.iter().map(|process| process.name.clone()).collect();
         let mut planner = Planner::new(registry, names);
         for process in &self.processes {
