@@ -84,9 +84,7 @@ fn assignment(arg: &str) -> Option<(&str, &str)> {
 /// Whether a value means the same with and without quotes around it, or has its own quotes.
 fn stands_alone(value: &str) -> bool {
     let quoted = value.starts_with(['"', '\'']) && quoted_length(value) == Some(value.len());
-    let plain = !value.is_empty()
-        && value != "!"
-        && !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
+    let plain = value != "!" && !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
     quoted || plain
 }
 

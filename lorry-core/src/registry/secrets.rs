@@ -284,6 +284,10 @@ fn options(text: &str) -> Vec<Range<usize>> {
         let start = text.len() - text[equals + 1..].trim_start().len();
         let value = &text[start..];
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        // It ends where the value ends that it stands in.
+        if quote.is_none() && places.last().is_some_and(|last: &Range<usize>| start < last.end) {
+            continue;
+        }
         let mut escaped = false;
         let mut ends = |c: char| {
             let special = quote.map_or(c.is_whitespace() || (of_address && c == '&'), |quote| c == quote);
