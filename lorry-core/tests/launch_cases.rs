@@ -88,9 +88,10 @@ fn refused(registry: &Registry, case: &Value, pipeline: Result<Pipeline>) -> Res
 fn is_about_value(text: &str, expect: &Value) -> bool {
     let quoted: Vec<_> = expect["error"].as_str().unwrap_or_default().splitn(6, '"').collect();
     let [_, property, _, _, _, value] = quoted[..] else { return text.contains("is not a") };
-    let value = value.trim_end_matches('"');
-    // The parenthesis that belongs to the value is missing elsewhere.
-    let glued = value.ends_with(')') && text.contains("needs a space before it");
+    let value = value.strip_suffix('"').unwrap_or(value);
+    // The parenthesis that belongs to the value is missing elsewhere; behind a quote it is what is wrong.
+    let glued = value.ends_with(')')
+        && ["needs a space before it", "is glued to the quoted value"].iter().any(|why| text.contains(why));
     glued || text.contains(&format!("{value:?}")) || text.contains(&format!("option {property:?}"))
 }
 

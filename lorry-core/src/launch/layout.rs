@@ -217,7 +217,8 @@ impl<'a> Planner<'a> {
 
     /// Links what is written, in this order: it decides which pads are first.
     pub(super) fn link_all(&mut self, written: &[Written]) -> Result<(), Fault> {
-        for Written { to, .. } in written {
+        for Written { from, to, .. } in written {
+            self.find(from, true)?;
             let numbers = to.pads.iter().filter_map(|pad| number(pad, false));
             let place = self.find(to, false)?;
             self.asked.entry(place).or_default().extend(numbers);
@@ -338,17 +339,16 @@ impl<'a> Planner<'a> {
                 Ok((place, plain.to_owned()))
             }
             Pads::Request => {
-                let pad = match asked {
-                    Some(pad) if !is_template(pad, out) => {
-                        if number(pad, out).is_none() {
-                            return Err(Fault::new(
-                                format!("{name} has no pad {pad:?}; its pads are {plain}_0, {plain}_1 and so on"),
-                                span.clone(),
-                            ));
+                let pad = match asked.filter(|pad| !is_template(pad, out)) {
+                    None => self.next_pad(place, out),
+                    Some(pad) => match number(pad, out) {
+                        Some(number) => format!("{plain}_{number}"),
+                        None => {
+                            let what =
+                                format!("{name} has no pad {pad:?}; its pads are {plain}_0, {plain}_1 and so on");
+                            return Err(Fault::new(what, span.clone()));
                         }
-                        pad.clone()
-                    }
-                    _ => self.next_pad(place, out),
+                    },
                 };
                 match self.linked.contains(&(place, pad.clone())) {
                     true => Err(Fault::new(format!("{name}.{pad} is linked already"), span.clone())),

@@ -314,16 +314,19 @@ fn caps_length(text: &str) -> Option<usize> {
     if !rest.trim_start().starts_with([',', ';', '!', ':']) && !rest.starts_with('(') {
         return None;
     }
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+    let (mut depth, mut quoted, mut escaped, mut previous) = (0_usize, false, false, ' ');
     let (end, _) = rest.char_indices().take_while(|(at, _)| *at < LONGEST_CAPS).find(|(_, c)| {
         match c {
             _ if escaped => {}
             '"' => quoted = !quoted,
             '(' | '[' | '{' | '<' if !quoted => depth += 1,
             ')' | ']' | '}' | '>' if !quoted => depth = depth.saturating_sub(1),
-            '!' | ':' if !quoted && depth == 0 => return true,
+            '!' if !quoted && depth == 0 => return true,
+            // Else it belongs to a value.
+            ':' if !quoted && depth == 0 && previous.is_whitespace() => return true,
             _ => {}
         }
+        previous = *c;
         escaped = quoted && !escaped && *c == '\\';
         false
     })?;
