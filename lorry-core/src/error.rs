@@ -245,9 +245,12 @@ impl From<std::io::Error> for Error {
 
 /// The names among `known` nearest to `wrong`, for "did you mean"; `None` when nothing is near.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    /// What is longer is no slip of the pen, and takes long to compare.
+    const LONGEST: usize = 100;
     let plain = |name: &str| name.to_lowercase().replace(['-', '_'], "");
     known
         .into_iter()
+        .filter(|name| name.len().max(wrong.len()) <= LONGEST)
         .map(|name| (strsim::damerau_levenshtein(&plain(wrong), &plain(name)), name))
         .filter(|(distance, name)| *distance <= 1 + name.len() / 4)
         .min_by_key(|(distance, _)| *distance)

@@ -81,7 +81,7 @@ pub struct Bin {
 /// A link between two nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// Links all pads that fit (`:`) rather than the first (`!`).
+    /// Written `:`, which GStreamer has for all pads that fit. Elements have one here that does, so that it is the same as `!`.
     pub all: bool,
     /// The content type that may pass.
     pub caps: Option<String>,
@@ -134,6 +134,18 @@ impl Chain {
             };
             std::iter::once(node).chain(inside)
         }))
+    }
+}
+
+impl Item {
+    /// The property that names it. Where it is given more than once, GStreamer takes the first for an element and the last for a bin.
+    pub(super) fn name(&self) -> Option<&Property> {
+        let is_name = |property: &&Property| property.name == "name";
+        match self {
+            Self::Element(element) => element.properties.iter().find(is_name),
+            Self::Bin(bin) => bin.properties.iter().rev().find(is_name),
+            Self::Reference(_) | Self::Url(_) => None,
+        }
     }
 }
 

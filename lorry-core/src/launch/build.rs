@@ -146,15 +146,19 @@ impl Build<'_> {
         let mut properties: Vec<(String, String)> = Vec::new();
         for property in &placed.properties {
             let name = kebab(&property.name);
+            if property.name.contains(char::is_uppercase) {
+                let what = format!("unknown option {:?} for {}", property.name, placed.factory);
+                return Err(Fault::new(what, property.span.clone()).hint("names of options are in lower case"));
+            }
             properties.retain(|(own, _)| *own != name);
             properties.push((name, property.value.clone()));
         }
         let spec = self.registry.element(&placed.factory);
-        let made = if spec.is_some_and(ElementSpec::joins) {
-            let inputs = shape.inputs(place).count();
-            // With its real number of inputs, or with two, to see what its properties are worth.
-            let made = self.registry.make_join(&placed.factory, &properties, inputs.max(2)).map(Made::Join);
-            if made.is_ok() && inputs == 1 {
+        let made = if let Some(join) = spec.filter(|spec| spec.joins()) {
+            let (inputs, least) = (shape.inputs(place).count(), join.least_inputs());
+            // With its real number of inputs, or with enough, to see what its properties are worth.
+            let made = self.registry.make_join(&placed.factory, &properties, inputs.max(least)).map(Made::Join);
+            if made.is_ok() && (1..least).contains(&inputs) {
                 return Err(Fault::new(
                     format!("{} has one input: there is nothing to join", placed.name),
                     placed.span.clone(),

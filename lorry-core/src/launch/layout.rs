@@ -21,7 +21,7 @@ pub(super) const MOST_ELEMENTS: usize = 500;
 /// let text = "( identity ! tee name=t ) ! queue  t. ! text/csv ! identity";
 /// let layout = launch::parse(text)?.layout(&Registry::new())?;
 /// let links: Vec<_> = layout.links().map(|[from, to]| format!("{from} {to}")).collect();
-/// assert_eq!(links, ["identity0.src t.sink", "t.src_0 capsfilter0.sink", "capsfilter0.src identity1.sink", "t.src_1 queue0.sink"]);
+/// assert_eq!(links, ["identity0.src t.sink", "t.src_0 queue0.sink", "t.src_1 capsfilter0.sink", "capsfilter0.src identity1.sink"]);
 /// # Ok::<(), lorry_core::Error>(())
 /// ```
 #[derive(Clone)]
@@ -116,8 +116,6 @@ pub(super) struct Written {
     pub(super) from: End,
     pub(super) to: End,
     pub(super) caps: Option<String>,
-    /// All pads that fit.
-    pub(super) all: bool,
     pub(super) span: Range<usize>,
 }
 
@@ -138,10 +136,15 @@ pub(super) struct Planner<'a> {
     /// Names that the text gives; no automatic name is one of them.
     reserved: HashSet<String>,
     counts: HashMap<String, usize>,
-    /// Pads that are linked, or asked for by name somewhere.
+    /// For each bin what its links lead to: its first element, and its last.
+    ends: HashMap<usize, Ends>,
     linked: HashSet<(usize, String)>,
-    asked: HashMap<(usize, bool), BTreeSet<u32>>,
+    /// Inputs that are asked for by name somewhere.
+    asked: HashMap<usize, BTreeSet<u32>>,
 }
+
+/// The element at the beginning of a chain or bin, and the one at its end; `None` where a reference stands.
+pub(super) type Ends = [Option<usize>; 2];
 
 impl<'a> Planner<'a> {
     pub(super) fn new(registry: &'a Registry, reserved: HashSet<String>) -> Self {
@@ -152,6 +155,7 @@ impl<'a> Planner<'a> {
             names: HashMap::new(),
             reserved,
             counts: HashMap::new(),
+            ends: HashMap::new(),
             linked: HashSet::new(),
             asked: HashMap::new(),
         }
@@ -175,59 +179,74 @@ impl<'a> Planner<'a> {
         Ok(self.elements.len() - 1)
     }
 
-    /// Gives an element its name, or the next automatic one.
+    /// Gives an element its name, or the next automatic one. A bin uses up a number in any case, as in GStreamer.
     pub(super) fn name(&mut self, place: usize, given: Option<&str>) {
-        let factory = &self.elements[place].factory;
-        let name = given.map_or_else(
-            || {
-                let count = self.counts.entry(factory.clone()).or_default();
-                loop {
-                    let name = format!("{factory}{count}");
-                    *count += 1;
-                    if !self.reserved.contains(&name) {
-                        break name;
-                    }
+        let Placed { factory, is_bin, .. } = &self.elements[place];
+        let count = self.counts.entry(factory.clone()).or_default();
+        let mut next = || {
+            *count += 1;
+            format!("{factory}{}", *count - 1)
+        };
+        let name = match given {
+            Some(name) => {
+                if *is_bin {
+                    next();
+                }
+                name.to_owned()
+            }
+            None => loop {
+                let name = next();
+                if !self.reserved.contains(&name) {
+                    break name;
                 }
             },
-            str::to_owned,
-        );
+        };
         self.names.insert(name.clone(), place);
         self.elements[place].name = name;
     }
 
-    /// Links what is written: elements first, then bins, whose pads are those that are left.
-    pub(super) fn link_all(&mut self, written: Vec<Written>) -> Result<(), Fault> {
-        for link in &written {
-            self.reserve_pads(&link.from, true)?;
-            self.reserve_pads(&link.to, false)?;
-        }
-        let (bins, elements): (Vec<_>, Vec<_>) =
-            written.into_iter().partition(|link| self.is_bin(&link.from) || self.is_bin(&link.to));
-        elements.into_iter().chain(bins).try_for_each(|link| self.link(&link))
+    /// Says what links to a bin and from it lead to.
+    pub(super) fn set_ends(&mut self, bin: usize, ends: Ends) {
+        self.ends.insert(bin, ends);
     }
 
-    fn find(&self, end: &End) -> Result<usize, Fault> {
-        match &end.at {
-            At::Place(place) => Ok(*place),
+    /// The element at this end of what stands here, which may be a bin.
+    pub(super) fn end_of(&self, place: usize, out: bool) -> Option<usize> {
+        self.ends.get(&place).map_or(Some(place), |ends| ends[usize::from(out)])
+    }
+
+    /// Links what is written, in this order: it decides which pads are first.
+    pub(super) fn link_all(&mut self, written: &[Written]) -> Result<(), Fault> {
+        for Written { from, to, .. } in written {
+            self.find(from, true)?;
+            let numbers = to.pads.iter().filter_map(|pad| number(pad, false));
+            let place = self.find(to, false)?;
+            self.asked.entry(place).or_default().extend(numbers);
+        }
+        written.iter().try_for_each(|link| self.link(link))
+    }
+
+    /// The element that an end of a link is at.
+    fn find(&self, end: &End, out: bool) -> Result<usize, Fault> {
+        let place = match &end.at {
+            At::Place(place) => *place,
             At::Name(name) => self.names.get(name).copied().ok_or_else(|| {
                 let fault = Fault::new(format!("no element is named {name:?}"), end.span.clone());
                 match crate::did_you_mean(name, self.names.keys().map(String::as_str)) {
                     Some(near) => fault.hint(format!("did you mean {near}. ?")),
                     None => fault.hint(format!("give the element that is meant name={name}")),
                 }
-            }),
-        }
-    }
-
-    fn is_bin(&self, end: &End) -> bool {
-        self.find(end).is_ok_and(|place| self.elements[place].is_bin)
-    }
-
-    fn reserve_pads(&mut self, end: &End, out: bool) -> Result<(), Fault> {
-        let place = self.find(end)?;
-        let numbers = end.pads.iter().filter_map(|pad| number(pad, out));
-        self.asked.entry((place, out)).or_default().extend(numbers);
-        Ok(())
+            })?,
+        };
+        self.end_of(place, out).ok_or_else(|| {
+            let (links, stands) = if out { ("from", "last") } else { ("to", "first") };
+            let name = &self.elements[place].name;
+            Fault::new(
+                format!("nothing can be linked {links} {name}: what stands {stands} in it is a reference"),
+                end.span.clone(),
+            )
+            .hint(format!("a link {links} a bin takes its {stands} element"))
+        })
     }
 
     fn pads(&self, place: usize, out: bool) -> Pads {
@@ -247,7 +266,7 @@ impl<'a> Planner<'a> {
     }
 
     fn link(&mut self, link: &Written) -> Result<(), Fault> {
-        let (from, to) = (self.find(&link.from)?, self.find(&link.to)?);
+        let (from, to) = (self.find(&link.from, true)?, self.find(&link.to, false)?);
         let (outs, ins) = (&link.from.pads, &link.to.pads);
         if !outs.is_empty() && !ins.is_empty() && outs.len() != ins.len() {
             return Err(Fault::new(format!("{} pads are linked to {}", outs.len(), ins.len()), link.span.clone())
@@ -258,13 +277,6 @@ impl<'a> Planner<'a> {
             let out = self.pad(from, outs.get(pair), true, &link.from.span)?;
             let into = self.pad(to, ins.get(pair), false, &link.to.span)?;
             self.wire(out, into, link)?;
-        }
-        // `:` between bins links all that is left.
-        if link.all && pairs == 0 && (self.elements[from].is_bin || self.elements[to].is_bin) {
-            let (outs, ins): (Vec<_>, Vec<_>) = (self.left(from, true).collect(), self.left(to, false).collect());
-            for (out, into) in outs.into_iter().zip(ins) {
-                self.wire((out, "src".to_owned()), (into, "sink".to_owned()), link)?;
-            }
         }
         Ok(())
     }
@@ -294,32 +306,6 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// Elements inside a bin, or the element itself, that have a plain pad left on this side.
-    fn left(&self, place: usize, out: bool) -> impl Iterator<Item = usize> {
-        let pad = if out { "src" } else { "sink" };
-        self.inside(place).into_iter().filter(move |&inner| {
-            !self.elements[inner].is_bin
-                && self.pads(inner, out) == Pads::One
-                && !self.linked.contains(&(inner, pad.to_owned()))
-        })
-    }
-
-    fn inside(&self, place: usize) -> Vec<usize> {
-        if !self.elements[place].is_bin {
-            return vec![place];
-        }
-        let is_within = |mut at: usize| {
-            while let Some(bin) = self.elements[at].bin {
-                if bin == place {
-                    return true;
-                }
-                at = bin;
-            }
-            false
-        };
-        (0..self.elements.len()).filter(|&at| is_within(at)).collect()
-    }
-
     /// The pad that a link takes.
     fn pad(
         &self,
@@ -330,20 +316,6 @@ impl<'a> Planner<'a> {
     ) -> Result<(usize, String), Fault> {
         let plain = if out { "src" } else { "sink" };
         let name = &self.elements[place].name;
-        if self.elements[place].is_bin {
-            if let Some(pad) = asked.filter(|pad| *pad != plain) {
-                return Err(Fault::new(format!("a bin has no pad {pad:?}; it has src and sink"), span.clone()));
-            }
-            let request = || {
-                let inside = self.inside(place).into_iter().filter(|&at| !self.elements[at].is_bin);
-                inside.into_iter().find(|&at| self.pads(at, out) == Pads::Request)
-            };
-            let Some(inner) = self.left(place, out).next().or_else(request) else {
-                let end = if out { "an output" } else { "an input" };
-                return Err(Fault::new(format!("no element in {name} has {end} left to link"), span.clone()));
-            };
-            return self.pad(inner, None, out, span);
-        }
         match self.pads(place, out) {
             Pads::None if out => Err(Fault::new("a sink has nothing after it", span.clone())
                 .hint("several sinks each have a branch of their own: tee name=t ! … t. ! …")),
@@ -367,17 +339,16 @@ impl<'a> Planner<'a> {
                 Ok((place, plain.to_owned()))
             }
             Pads::Request => {
-                let pad = match asked {
-                    Some(pad) if !is_template(pad, out) => {
-                        if number(pad, out).is_none() {
-                            return Err(Fault::new(
-                                format!("{name} has no pad {pad:?}; its pads are {plain}_0, {plain}_1 and so on"),
-                                span.clone(),
-                            ));
+                let pad = match asked.filter(|pad| !is_template(pad, out)) {
+                    None => self.next_pad(place, out),
+                    Some(pad) => match number(pad, out) {
+                        Some(number) => format!("{plain}_{number}"),
+                        None => {
+                            let what =
+                                format!("{name} has no pad {pad:?}; its pads are {plain}_0, {plain}_1 and so on");
+                            return Err(Fault::new(what, span.clone()));
                         }
-                        pad.clone()
-                    }
-                    _ => self.next_pad(place, out),
+                    },
                 };
                 match self.linked.contains(&(place, pad.clone())) {
                     true => Err(Fault::new(format!("{name}.{pad} is linked already"), span.clone())),
@@ -387,17 +358,18 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The first pad that nobody has or asks for.
+    /// The pad that a link gets that asks for none. The inputs of a join have an order, so what others ask for is left to them; the
+    /// outputs of a tee have none, and are numbered on from the highest, as in GStreamer.
     fn next_pad(&self, place: usize, out: bool) -> String {
-        let plain = if out { "src" } else { "sink" };
-        let asked = self.asked.get(&(place, out));
-        let free = |number: &u32| {
-            !asked.is_some_and(|asked| asked.contains(number))
-                && !self.linked.contains(&(place, format!("{plain}_{number}")))
-        };
+        let own = self.linked.iter().filter(|(own, _)| *own == place);
+        let taken: BTreeSet<u32> = own.filter_map(|(_, pad)| number(pad, out)).collect();
+        if out {
+            return format!("src_{}", taken.last().map_or(0, |last| last.saturating_add(1)));
+        }
+        let asked = self.asked.get(&place);
+        let free = |number: &u32| !taken.contains(number) && !asked.is_some_and(|asked| asked.contains(number));
         // There are fewer links than numbers.
-        let number = (0..u32::MAX).find(free).unwrap_or_default();
-        format!("{plain}_{number}")
+        format!("sink_{}", (0..u32::MAX).find(free).unwrap_or_default())
     }
 
     pub(super) fn finish(self, text: Arc<str>) -> Layout {

@@ -84,9 +84,7 @@ fn assignment(arg: &str) -> Option<(&str, &str)> {
 /// Whether a value means the same with and without quotes around it, or has its own quotes.
 fn stands_alone(value: &str) -> bool {
     let quoted = value.starts_with(['"', '\'']) && quoted_length(value) == Some(value.len());
-    let plain = !value.is_empty()
-        && value != "!"
-        && !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
+    let plain = value != "!" && !value.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
     quoted || plain
 }
 
@@ -100,7 +98,7 @@ fn is_word(c: char) -> bool {
 
 /// The length of `scheme://…` at the start of the text, with its backslashes.
 fn url_length(text: &str) -> Option<usize> {
-    let scheme = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.')))?;
+    let scheme = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_')))?;
     let valid = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text[scheme..].starts_with("://");
     valid.then(|| bare_length(text))
 }
@@ -129,14 +127,21 @@ fn quoted_length(text: &str) -> Option<usize> {
     Some(at + quote.len_utf8())
 }
 
+/// A backslash protects the next character, but for what is in double quotes inside the text: that may be a content type, which has
+/// backslashes of its own.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let (mut quoted, mut previous) = (false, ' ');
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => out.extend(chars.next()),
-            c => out.push(c),
+            '\\' if !quoted => out.extend(chars.next()),
+            c => {
+                quoted ^= c == '"' && !(quoted && previous == '\\');
+                out.push(c);
+            }
         }
+        previous = c;
     }
     out
 }
@@ -265,7 +270,7 @@ impl<'t> Lexer<'t> {
                     Fault::new(format!("the quote that begins the value of {name} is never closed"), start..start + 1)
                 })?;
                 let inner = &self.take(length)[1..length - 1];
-                if let Some(glued) = self.peek().filter(|c| !c.is_whitespace() && *c != ')') {
+                if let Some(glued) = self.peek().filter(|c| !c.is_whitespace()) {
                     let place = self.at..self.at + glued.len_utf8();
                     return Err(Fault::new(format!("something is glued to the quoted value of {name}"), place)
                         .hint("put a space after the quote, or a backslash before a quote that is part of the value"));
@@ -296,28 +301,33 @@ impl<'t> Lexer<'t> {
     }
 }
 
+/// The longest content type between two links, in bytes: so that each link looks only so far for one.
+const LONGEST_CAPS: usize = 10_000;
+
 /// The length of `type/subtype, key=value; …` up to the sign of the link that ends it; `None` if this is nothing of the kind.
 fn caps_length(text: &str) -> Option<usize> {
     let mime = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '+');
-    let (kind, after) = text.split_once('/')?;
-    let subtype = after.find(|c: char| !(mime(c) || c == '.')).unwrap_or(after.len());
-    if kind.is_empty() || subtype == 0 || !kind.chars().all(mime) {
+    let kind = text.find(|c| !mime(c)).filter(|kind| *kind > 0)?;
+    let after = text[kind..].strip_prefix('/')?;
+    let subtype = after.find(|c| !(mime(c) || matches!(c, '.' | '_'))).filter(|subtype| *subtype > 0)?;
+    let rest = &after[subtype..];
+    if !rest.trim_start().starts_with([',', ';', '!', ':']) && !rest.starts_with('(') {
         return None;
     }
-    let rest = &after[subtype..];
-    match rest.trim_start().chars().next()? {
-        ',' | ';' | '!' | ':' => {}
-        _ => return None,
-    }
-    let (mut depth, mut quoted) = (0_usize, false);
-    let end = rest.find(|c: char| {
+    let (mut depth, mut quoted, mut escaped, mut previous) = (0_usize, false, false, ' ');
+    let (end, _) = rest.char_indices().take_while(|(at, _)| *at < LONGEST_CAPS).find(|(_, c)| {
         match c {
+            _ if escaped => {}
             '"' => quoted = !quoted,
             '(' | '[' | '{' | '<' if !quoted => depth += 1,
             ')' | ']' | '}' | '>' if !quoted => depth = depth.saturating_sub(1),
-            '!' | ':' if !quoted && depth == 0 => return true,
+            '!' if !quoted && depth == 0 => return true,
+            // Else it belongs to a value.
+            ':' if !quoted && depth == 0 && previous.is_whitespace() => return true,
             _ => {}
         }
+        previous = *c;
+        escaped = quoted && !escaped && *c == '\\';
         false
     })?;
     Some(text.len() - rest.len() + end)

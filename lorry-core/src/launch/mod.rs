@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A value ends at white space, unless it is in quotes or has a backslash before it; in double quotes a backslash protects any
-//! character, in single quotes only a quote and itself. Of a repeated property the last holds.
+//! character, in single quotes only a quote and itself. Of a repeated property the last holds, of `name=` the first.
 //!
 //! A text is [parsed](parse), [laid out](Pipeline::layout) against a registry, and [built](crate::registry::Registry::launch).
 //!
@@ -138,7 +138,7 @@ impl Fault {
             Some(hint) => format!("{}; {hint}", self.what),
             None => self.what,
         };
-        let what = secrets.keep_out_of(what);
+        let what = snippet::shortened(&secrets.keep_out_of(what));
         match snippet::at(text, self.span, secrets) {
             Some(snippet) => Error::usage(format!("{what}\n{snippet}")),
             None => Error::usage(what),

@@ -1,7 +1,7 @@
 //! From launch text to a layout.
 
 use super::ast::{Bin, Chain, Element, Item, Node, Pipeline};
-use super::layout::{At, End, Layout, Placed, Planner, Written};
+use super::layout::{At, End, Ends, Layout, Placed, Planner, Written};
 use super::{Fault, secrets_of, unknown};
 use crate::Result;
 use crate::registry::{Registry, Role, Uri};
@@ -33,7 +33,7 @@ impl Pipeline {
             resolver.chain(chain, None)?;
         }
         let Resolver { mut planner, written } = resolver;
-        planner.link_all(written)?;
+        planner.link_all(&written)?;
         let mut layout = planner.finish(self.text.clone());
         layout.warnings = self.warnings();
         Ok(layout)
@@ -43,12 +43,7 @@ impl Pipeline {
     fn names(&self) -> Result<HashSet<String>, Fault> {
         let mut names = HashSet::new();
         for node in self.elements() {
-            let properties = match &node.item {
-                Item::Element(element) => &element.properties,
-                Item::Bin(bin) => &bin.properties,
-                Item::Reference(_) | Item::Url(_) => continue,
-            };
-            let Some(property) = properties.iter().rev().find(|property| property.name == "name") else { continue };
+            let Some(property) = node.item.name() else { continue };
             if property.value.is_empty() {
                 return Err(Fault::new("a name cannot be empty", property.span.clone()));
             }
@@ -67,12 +62,19 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn chain(&mut self, chain: &Chain, bin: Option<usize>) -> Result<(), Fault> {
+    fn chain(&mut self, chain: &Chain, bin: Option<usize>) -> Result<Ends, Fault> {
         let last = chain.nodes.len() - 1;
+        let mut ends = [None; 2];
         let mut before: Option<End> = None;
         for (place, node) in chain.nodes.iter().enumerate() {
             let role = if place == last && last > 0 { Role::Sink } else { Role::Source };
             let at = self.node(node, role, bin)?;
+            if let At::Place(here) = at {
+                if place == 0 {
+                    ends[0] = self.planner.end_of(here, false);
+                }
+                ends[1] = self.planner.end_of(here, true).filter(|_| place == last);
+            }
             let span = node.span.clone();
             if let (Some(from), Some(link)) = (before.take(), place.checked_sub(1).and_then(|i| chain.links.get(i))) {
                 // A reference at the end of a chain names the pad that is linked to.
@@ -81,22 +83,32 @@ impl Resolver<'_> {
                     from,
                     to: End { at: at.clone(), pads: pads.clone(), span: span.clone() },
                     caps: link.caps.clone(),
-                    all: link.all,
                     span: link.span.clone(),
                 });
             }
             before = Some(End { at, pads: node.from.clone(), span });
         }
-        Ok(())
+        Ok(ends)
     }
 
     fn node(&mut self, node: &Node, role: Role, bin: Option<usize>) -> Result<At, Fault> {
         match &node.item {
             Item::Reference(name) => Ok(At::Name(name.clone())),
             Item::Url(url) => self.url(url, role, &node.span, bin).map(At::Place),
-            Item::Element(element) => self.element(element, &node.span, bin).map(At::Place),
-            Item::Bin(inner) => self.bin(inner, &node.span, bin).map(At::Place),
+            Item::Element(element) => {
+                let place = self.element(element, &node.span, bin)?;
+                self.name(place, &node.item)
+            }
+            Item::Bin(inner) => {
+                let place = self.bin(inner, &node.span, bin)?;
+                self.name(place, &node.item)
+            }
         }
+    }
+
+    fn name(&mut self, place: usize, item: &Item) -> Result<At, Fault> {
+        self.planner.name(place, item.name().map(|property| &*property.value));
+        Ok(At::Place(place))
     }
 
     fn element(&mut self, element: &Element, span: &Range<usize>, bin: Option<usize>) -> Result<usize, Fault> {
@@ -105,9 +117,7 @@ impl Resolver<'_> {
         let factory = element.factory.clone();
         let span = span.clone();
         let placed = Placed { factory, name: String::new(), properties, bin, is_bin: false, address: None, span };
-        let place = self.planner.place(placed)?;
-        self.planner.name(place, element.property("name"));
-        Ok(place)
+        self.planner.place(placed)
     }
 
     fn url(&mut self, url: &str, role: Role, span: &Range<usize>, bin: Option<usize>) -> Result<usize, Fault> {
@@ -148,11 +158,12 @@ impl Resolver<'_> {
             span: span.clone(),
         };
         let place = self.planner.place(placed)?;
-        for chain in &inner.chains {
-            self.chain(chain, Some(place))?;
+        let mut ends = [None; 2];
+        for (number, chain) in inner.chains.iter().enumerate() {
+            let [first, last] = self.chain(chain, Some(place))?;
+            ends = [if number == 0 { first } else { ends[0] }, last];
         }
-        let given = inner.properties.iter().rev().find(|property| property.name == "name");
-        self.planner.name(place, given.map(|property| &*property.value));
+        self.planner.set_ends(place, ends);
         Ok(place)
     }
 }

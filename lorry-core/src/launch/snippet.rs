@@ -6,6 +6,19 @@ use std::ops::Range;
 /// How many characters are shown on either side of the place.
 const AROUND: usize = 60;
 
+/// How much of a message is shown: it may repeat names and values of any length.
+const LONGEST: usize = 1_000;
+
+/// A message with its middle left out if it is too long.
+pub(super) fn shortened(what: &str) -> String {
+    let length = what.chars().count();
+    if length <= LONGEST {
+        return what.to_owned();
+    }
+    let part = |from: usize| what.chars().skip(from).take(LONGEST / 2).collect::<String>();
+    format!("{}…{}", part(0), part(length - LONGEST / 2))
+}
+
 /// The line of the place and the carets below it, both indented, without passwords. `None` if there is nothing to show.
 pub(super) fn at(text: &str, span: Range<usize>, secrets: &Secrets) -> Option<String> {
     if text.trim().is_empty() {

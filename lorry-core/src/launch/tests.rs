@@ -160,6 +160,35 @@ fn size_is_bounded() {
     assert!(refuse("").contains("empty") && refuse(" \n ").contains("empty"));
 }
 
+/// None of these may take time that grows with the square of the text: then this test would not end.
+#[test]
+fn long_texts_are_read() {
+    for part in [
+        "://",
+        "x://b:1 ",
+        "a@://",
+        "!",
+        "! a/b,( ",
+        "a/b! ",
+        "password=",
+        "password=a ",
+        "\"",
+        "'a ",
+        "a=\\\"",
+        "t. ",
+        "a.b ",
+        ": ",
+        "{{",
+    ] {
+        let text = part.repeat(LONGEST / part.len());
+        let error = complaining().parse_launch(&text).unwrap_err().to_string();
+        assert!(error.len() < 5_000, "{part}: {} bytes", error.len());
+    }
+    let (one, other) = ("n".repeat(50_000), "m".repeat(50_000));
+    let error = complaining().parse_launch(&format!("identity name={one} ! {other}.")).unwrap_err().to_string();
+    assert!(error.contains("no element is named") && error.len() < 5_000, "{error}");
+}
+
 #[test]
 fn arguments_are_tokens() {
     let args = |args: &[&str]| parse_args(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
@@ -170,7 +199,11 @@ fn arguments_are_tokens() {
     assert_eq!(of(&["s", "location=a b", "!", "t"]), "a b");
     assert_eq!(of(&["s", "location=\"a b\"", "!", "t"]), "a b");
     assert_eq!(of(&["s", "location=a\tb\nc", "!", "t"]), "a\tb\nc");
-    assert_eq!(of(&["s", "location=", "!", "t"]), "");
+    assert_eq!(of(&["s", "location=\"\"", "!", "t"]), "");
+    assert_eq!(of(&["s", "location=", "a", "!", "t"]), "a");
+    assert_eq!(of(&["s", r"location=a\b", "!", "t"]), r"a\b");
+    assert!(args(&["s", "location=", "!", "t"]).unwrap_err().to_string().contains("location has no value"));
+    assert_eq!(args(&["s", "!", "tee name=t", "!", "u"]).unwrap().chains[0].nodes.len(), 3);
     assert_eq!(of(&["s", "location=!", "!", "t"]), "!");
     assert_eq!(of(&["s", r#"location=.a == "x\d""#, "!", "t"]), r#".a == "x\d""#);
     assert_eq!(of(&["s", "location", "=", "a", "!", "t"]), "a");

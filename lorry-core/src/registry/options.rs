@@ -223,16 +223,20 @@ impl Given1 {
         }
     }
 
-    fn parsed<N: std::str::FromStr>(self, what: &str) -> Result<N, Wrong> {
+    fn parsed<N: std::str::FromStr>(self, what: &str, most: N) -> Result<N, Wrong> {
         let text = self.one()?;
         let wrong = || de::Error::custom(format!("{text:?} is not {what}"));
-        // Whole numbers may be hexadecimal, as GStreamer has it.
-        match text.trim().strip_prefix("0x") {
+        let plain = text.trim();
+        // As GStreamer has it, `max` is a number, and whole ones may be hexadecimal.
+        if plain.eq_ignore_ascii_case("max") {
+            return Ok(most);
+        }
+        match plain.strip_prefix("0x").or_else(|| plain.strip_prefix("0X")) {
             Some(digits) if digits.chars().all(|c| c.is_ascii_hexdigit()) => {
                 let number = u64::from_str_radix(digits, 16).map_err(|_| wrong())?;
                 number.to_string().parse().map_err(|_| wrong())
             }
-            _ => text.trim().parse().map_err(|_| wrong()),
+            _ => plain.parse().map_err(|_| wrong()),
         }
     }
 }
@@ -240,7 +244,7 @@ impl Given1 {
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty, $what:literal;)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
-            visitor.$visit(self.parsed::<$type>($what)?)
+            visitor.$visit(self.parsed::<$type>($what, <$type>::MAX)?)
         })*
     };
 }
@@ -288,12 +292,14 @@ impl<'de> de::Deserializer<'de> for Given1 {
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
-        _: &'static [&'static str],
+        variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
         let text = self.one()?;
-        let name: de::value::StringDeserializer<Wrong> = text.into_deserializer();
-        visitor.visit_enum(name)
+        // By number too, as GStreamer has it.
+        let numbered = text.parse().ok().and_then(|number: usize| variants.get(number));
+        let name = if variants.contains(&&*text) { &text } else { numbered.copied().unwrap_or(&text) };
+        visitor.visit_enum(<&str as IntoDeserializer<'_, Wrong>>::into_deserializer(name))
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {

@@ -144,17 +144,31 @@ fn words(secret: &str) -> Vec<String> {
 
 /// The password of each `scheme://user:password@`.
 fn addresses(text: &str) -> Vec<Range<usize>> {
-    let starts = text.match_indices("://").map(|(at, _)| at + 3);
-    starts.filter_map(|start| password(text, start)).collect()
+    let ats: Vec<_> = text.match_indices('@').map(|(at, _)| at).collect();
+    let mut places: Vec<Range<usize>> = Vec::new();
+    // Many addresses may be one long word, which is measured once.
+    let mut word = (None, 0..0);
+    for start in text.match_indices("://").map(|(at, _)| at + 3) {
+        if places.last().is_some_and(|last| start < last.end) {
+            continue;
+        }
+        let quote = quote_before(text, start);
+        if word.0 != quote || word.1.end < start {
+            word = (quote, start..word_end(text, start, quote));
+        }
+        places.extend(password(text, start..word.1.end, &ats));
+    }
+    places
 }
 
-/// The place of the password in the address whose authority begins here.
-fn password(text: &str, start: usize) -> Option<Range<usize>> {
-    let after = &text[start..];
-    let word = &after[..word_length(text, start)];
+/// The place of the password in the address whose authority begins this word.
+fn password(text: &str, word: Range<usize>, ats: &[usize]) -> Option<Range<usize>> {
+    let Range { start, end } = word;
+    let last_at = |end: usize| ats[..ats.partition_point(|at| *at < end)].last().copied().filter(|at| *at >= start);
+    let word = &text[word];
     let authority = word.split(['/', '?']).next().unwrap_or_default();
     let colon = word.find(':')?;
-    if colon >= authority.len() && !word.contains('@') {
+    if colon >= authority.len() && last_at(end).is_none() {
         return None;
     }
     // What stands after the colon should be a port, or a password up to its @. If it breaks off, an @ further on may be its end; not
@@ -163,35 +177,44 @@ fn password(text: &str, start: usize) -> Option<Range<usize>> {
         || authority
             .split(',')
             .all(|host| host.split_once(':').is_none_or(|(_, port)| port.chars().all(|c| c.is_ascii_digit())));
-    let rest = &after[word.len()..];
-    let link = rest.find(" ! ").filter(|_| is_port);
-    let end = next_address(rest).into_iter().chain(link).min().unwrap_or(rest.len());
-    match after[..word.len() + end].rfind('@') {
-        Some(at) => (colon < at).then_some(start + colon + 1..start + at),
-        None => (!is_port).then_some(start + colon + 1..start + word.len()),
+    let at = last_at(text.len()).and_then(|_| {
+        let rest = &text[end..];
+        let rest = &rest[..next_address(rest).unwrap_or(rest.len())];
+        last_at(end + rest.find(" ! ").filter(|_| is_port).unwrap_or(rest.len()))
+    });
+    match at {
+        Some(at) => (start + colon < at).then_some(start + colon + 1..at),
+        None => (!is_port).then_some(start + colon + 1..end),
     }
 }
 
 /// Where the next address begins. `://` alone is none: a password may contain it. A scheme stands before it, at the beginning of a word.
 fn next_address(text: &str) -> Option<usize> {
     text.match_indices("://").map(|(at, _)| at).find(|&at| {
-        let scheme = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.');
+        let scheme = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | '_');
         let before = text[..at].trim_end_matches(scheme);
         before.len() < at && before.ends_with(|c: char| c.is_whitespace() || matches!(c, '=' | '"' | '\''))
     })
 }
 
+/// The quote in which an address began whose scheme ends here.
+fn quote_before(text: &str, start: usize) -> Option<char> {
+    /// No scheme is longer.
+    const LONGEST_SCHEME: usize = 100;
+    let scheme = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | '_' | ':' | '/');
+    let before = text[..start].chars().rev().take(LONGEST_SCHEME).find(|c| !scheme(c));
+    before.filter(|c| matches!(c, '"' | '\''))
+}
+
 /// How far an address reaches: to the closing quote if it began in one, else to white space.
-fn word_length(text: &str, start: usize) -> usize {
-    let scheme = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.' | ':' | '/');
-    let before = text[..start].trim_end_matches(scheme);
-    let (mut escaped, quote) = (false, before.chars().next_back().filter(|c| matches!(c, '"' | '\'')));
+fn word_end(text: &str, start: usize, quote: Option<char>) -> usize {
+    let mut escaped = false;
     let ends = |c: char| {
         let ends = !escaped && quote.map_or(c.is_whitespace(), |quote| c == quote);
         escaped = c == '\\' && !escaped;
         ends
     };
-    text[start..].find(ends).unwrap_or(text.len() - start)
+    text[start..].find(ends).map_or(text.len(), |length| start + length)
 }
 
 /// The password of each `user:password@` before which the scheme, its colon or its slashes were forgotten. Everything after the first
@@ -261,6 +284,10 @@ fn options(text: &str) -> Vec<Range<usize>> {
         let start = text.len() - text[equals + 1..].trim_start().len();
         let value = &text[start..];
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\''));
+        // It ends where the value ends that it stands in.
+        if quote.is_none() && places.last().is_some_and(|last: &Range<usize>| start < last.end) {
+            continue;
+        }
         let mut escaped = false;
         let mut ends = |c: char| {
             let special = quote.map_or(c.is_whitespace() || (of_address && c == '&'), |quote| c == quote);

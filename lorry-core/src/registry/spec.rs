@@ -81,6 +81,7 @@ pub struct ElementSpec {
     pub(crate) opaque: bool,
     pub(crate) bare_path: bool,
     pub(crate) optional_location: bool,
+    pub(crate) least_inputs: usize,
 }
 
 /// One option of an element, as its struct describes it.
@@ -148,6 +149,13 @@ impl ElementSpec {
         Self::new(name, Role::Operator, Maker::Join(Arc::new(make)))
     }
 
+    /// A join does with one input too: it passes on what comes.
+    #[must_use]
+    pub fn one_input_will_do(mut self) -> Self {
+        self.least_inputs = 1;
+        self
+    }
+
     /// The element that branches.
     pub(crate) fn tee(name: &'static str) -> Self {
         Self::new(name, Role::Operator, Maker::Tee)
@@ -166,6 +174,7 @@ impl ElementSpec {
             opaque: false,
             bare_path: false,
             optional_location: false,
+            least_inputs: 2,
         }
     }
 
@@ -242,6 +251,11 @@ impl ElementSpec {
     /// Whether it is an operator that takes any number of inputs.
     pub fn joins(&self) -> bool {
         matches!(self.maker, Maker::Join(_))
+    }
+
+    /// How many inputs it needs at least; for one that joins several.
+    pub(crate) fn least_inputs(&self) -> usize {
+        self.least_inputs
     }
 
     /// Whether it gives what it takes to any number of branches.

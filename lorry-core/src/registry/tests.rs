@@ -69,6 +69,41 @@ fn repeated_options_need_a_list() {
 }
 
 #[test]
+fn one_of_several_may_be_given_by_number() {
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    enum Leaky {
+        #[default]
+        No,
+        Upstream,
+    }
+    #[derive(Debug, Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Queue {
+        leaky: Leaky,
+    }
+    let take = |text: &str| {
+        let mut options = Options::new("queue");
+        options.push("leaky", Some(text));
+        options.take::<Queue>().map(|queue| queue.leaky)
+    };
+    assert_eq!(
+        [take("0").unwrap(), take("1").unwrap(), take("upstream").unwrap()],
+        [Leaky::No, Leaky::Upstream, Leaky::Upstream]
+    );
+    for wrong in ["2", "-1", "", "up"] {
+        assert!(take(wrong).unwrap_err().to_string().contains("is not one of no, upstream"), "{wrong}");
+    }
+}
+
+#[test]
+fn drivers_may_have_an_underscore_in_their_name() {
+    let uri = Uri::parse("oracle+cx_oracle://u:hunter2@tns").unwrap();
+    assert_eq!((uri.scheme(), uri.host()), ("oracle+cx_oracle", Some("tns")));
+    assert_eq!(redact("x 'oracle+cx_oracle://u:hun ter2@tns'"), "x 'oracle+cx_oracle://u:***@tns'");
+}
+
+#[test]
 fn whole_numbers_may_be_hexadecimal() {
     #[derive(Debug, Default, serde::Deserialize)]
     #[serde(default)]
@@ -80,7 +115,10 @@ fn whole_numbers_may_be_hexadecimal() {
         options.push("n", Some(text));
         options.take::<Number>().map(|number| number.n)
     };
-    assert_eq!(take("0x10").unwrap(), 16);
+    assert_eq!(
+        [take("0x10").unwrap(), take("0X1f").unwrap(), take("+5").unwrap(), take("max").unwrap()],
+        [16, 31, 5, i32::MAX]
+    );
     for wrong in ["0x", "0xg", "0x+1", "-0x1", "0xffffffff", "0x1.0"] {
         assert!(take(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
     }

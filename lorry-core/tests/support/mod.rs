@@ -152,6 +152,9 @@ struct Sql {
     table: Option<String>,
 }
 
+/// The most messages of a `fakesrc`: they are all made before the first is given.
+const MOST_MESSAGES: i32 = 10_000;
+
 fn takes<T: for<'de> Deserialize<'de> + fmt::Debug>(args: &mut Args) -> Result<()> {
     args.take::<T>().map(|_| ())
 }
@@ -166,7 +169,8 @@ pub(crate) fn registry() -> (Registry, Arc<Mutex<Vec<Message>>>) {
             let options: FakeSrc = args.take()?;
             let listed =
                 options.payloads.split('|').filter(|text| !text.is_empty()).map(|text| Message::new(text.to_owned()));
-            let numbered = (0..options.num_buffers.unwrap_or(0)).map(|n| Message::new(n.to_string()));
+            let numbered =
+                (0..options.num_buffers.unwrap_or(0).min(MOST_MESSAGES)).map(|n| Message::new(n.to_string()));
             Ok(Box::new(Given(listed.chain(numbered).map(|message| message.at("fake/topic")).collect())))
         })
         .options::<FakeSrc>()

@@ -13,13 +13,18 @@ impl Fbp {
     /// The graph as the launch language has it. Nothing is made.
     ///
     /// # Errors
-    /// [`Usage`](crate::ErrorKind::Usage), with line, column and caret: an unknown element, a port that it does not have, two links to one
-    /// port.
+    /// [`Usage`](crate::ErrorKind::Usage), with line, column and caret: no process, an unknown element, a port that it does not have, two
+    /// links to one port.
     pub fn layout(&self, registry: &Registry) -> Result<Layout> {
         self.resolved(registry).map_err(|fault| in_text(fault, &self.text, &secrets_of(&self.text)))
     }
 
     fn resolved(&self, registry: &Registry) -> Result<Layout, Fault> {
+        if self.processes.is_empty() {
+            return Err(
+                Fault::new("the graph is empty", 0..0).hint("write PROCESS(ELEMENT) OUT -> IN PROCESS(ELEMENT)")
+            );
+        }
         let names = self.processes.iter().map(|process| process.name.clone()).collect();
         let mut planner = Planner::new(registry, names);
         for process in &self.processes {
@@ -33,7 +38,7 @@ impl Fbp {
             planner.name(place, Some(&process.name));
         }
         let links = self.links(&mut planner)?;
-        planner.link_all(links)?;
+        planner.link_all(&links)?;
         let mut layout = planner.finish(self.text.clone());
         layout.hidden = hidden(&self.text);
         Ok(layout)
@@ -92,7 +97,7 @@ impl Fbp {
                 let own = end(At::Name(process.name.clone()), Vec::new(), &process.span);
                 let new = end(At::Place(place), Vec::new(), &process.span);
                 let (from, to) = if out { (own, new) } else { (new, own) };
-                written.push(Written { from, to, caps: None, all: false, span: process.span.clone() });
+                written.push(Written { from, to, caps: None, span: process.span.clone() });
             }
         }
         for (from, to, span) in links {
@@ -101,7 +106,7 @@ impl Fbp {
                 None => end(At::Name(port.process.clone()), pads(port, out), &port.span),
             };
             let (from, to) = (side(from, true), side(to, false));
-            written.push(Written { from, to, caps: None, all: false, span: (*span).clone() });
+            written.push(Written { from, to, caps: None, span: (*span).clone() });
         }
         Ok(written)
     }

@@ -167,7 +167,7 @@ fn in_text(fault: Fault, text: &str, secrets: &Secrets) -> Error {
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let what =
         format!("{what} (line {line}, column {column}){}", hint.map(|hint| format!("; {hint}")).unwrap_or_default());
-    let what = secrets.keep_out_of(what);
+    let what = snippet::shortened(&secrets.keep_out_of(what));
     match snippet::at(text, span, secrets) {
         Some(snippet) => Error::usage(format!("{what}\n{snippet}")),
         None => Error::usage(what),

@@ -56,7 +56,7 @@ struct Parser<'t> {
     defaults: [String; 2],
     /// Processes by name.
     places: HashMap<String, usize>,
-    /// How many processes without a name an element has.
+    /// How many processes without a name there are, by what stands for the name.
     anonymous: HashMap<String, usize>,
 }
 
@@ -231,11 +231,11 @@ impl<'t> Parser<'t> {
                 let inner = &self.take(length)[1..length - 1];
                 Ok(Some(inner.replace("\\'", "'").into()))
             }
-            Some(c) if c.is_ascii_digit() || matches!(c, '{' | '[' | '"') => {
+            Some(c) if matches!(c, '{' | '[' | '"') || is_number(self.rest()) => {
                 let value = json_length(self.rest()).and_then(|length| {
                     let value = serde_json::from_str(&self.rest()[..length]).ok()?;
                     self.at += length;
-                    Some(value)
+                    Some(whole_where_it_can_be(value))
                 });
                 value.map(Some).ok_or_else(|| self.fault("this begins like JSON, and is none"))
             }
@@ -323,21 +323,25 @@ impl<'t> Parser<'t> {
         let name = match (name.is_empty(), component.is_empty()) {
             (true, true) => return Err(Fault::new("neither a process nor an element is named", span)),
             (true, false) => {
-                let count = self.anonymous.entry(component.clone()).or_default();
+                let name = plain(&component);
+                let count = self.anonymous.entry(name.clone()).or_default();
                 *count += 1;
-                format!("_{}_{count}", component.replace('/', "_"))
+                format!("_{name}_{count}")
             }
             (false, _) => name,
         };
-        if component.is_empty() {
-            return Ok(name);
-        }
         if let Some(&place) = self.places.get(&name) {
-            let before = self.graph.processes[place].component.as_ref();
-            if before.is_some_and(|before| *before != component) {
-                let before = before.map_or("", String::as_str);
+            let process = &mut self.graph.processes[place];
+            let before = process.component.as_deref().unwrap_or_default();
+            if !component.is_empty() && before != component {
                 return Err(Fault::new(format!("{name} is a {before} already"), span));
             }
+            if !metadata.is_empty() {
+                process.metadata = metadata;
+            }
+            return Ok(name);
+        }
+        if component.is_empty() {
             return Ok(name);
         }
         if self.graph.processes.len() >= MOST_ELEMENTS {
@@ -403,12 +407,39 @@ impl<'t> Parser<'t> {
         let exports = exports.map(|export| (&export.process, &export.span));
         match ends.chain(exports).find_map(|(process, span)| missing(process, span)) {
             Some(fault) => Err(fault),
-            None if self.graph.processes.is_empty() => {
-                Err(Fault::new("the graph is empty", 0..0).hint("write PROCESS(ELEMENT) OUT -> IN PROCESS(ELEMENT)"))
-            }
             None => Ok(()),
         }
     }
+}
+
+/// The name of an element in that of a process without one: the first run of other characters is an underscore, for the reference parser
+/// replaces no more.
+fn plain(component: &str) -> String {
+    let other = |c: char| !c.is_ascii_alphanumeric();
+    match component.find(other) {
+        None => component.to_owned(),
+        Some(at) => format!("{}_{}", &component[..at], component[at..].trim_start_matches(other)),
+    }
+}
+
+/// The number 1.0 is 1, for an option that takes whole numbers; JSON does not tell them apart.
+fn whole_where_it_can_be(value: Json) -> Json {
+    /// Up to here a float counts one by one.
+    const MOST: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Json::Number(number) if number.is_f64() => match number.as_f64() {
+            #[allow(clippy::cast_possible_truncation)]
+            Some(float) if float.fract() == 0.0 && float.abs() <= MOST => Json::from(float as i64),
+            _ => Json::Number(number),
+        },
+        Json::Array(values) => values.into_iter().map(whole_where_it_can_be).collect(),
+        Json::Object(fields) => fields.into_iter().map(|(name, value)| (name, whole_where_it_can_be(value))).collect(),
+        other => other,
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.strip_prefix('-').unwrap_or(text).starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn is_name(c: char) -> bool {

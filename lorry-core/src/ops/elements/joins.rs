@@ -33,7 +33,8 @@ struct CombineOptions {
 pub(super) fn register(registry: &mut Registry) {
     for name in ["funnel", "union"] {
         let make = |_: &mut Args, _| -> Made { Ok(Box::new(Union)) };
-        let spec = ElementSpec::join(name, make).about("makes one stream of several, as messages come");
+        let spec =
+            ElementSpec::join(name, make).about("makes one stream of several, as messages come").one_input_will_do();
         registry.add(if name == "funnel" { spec } else { spec.alias_of("funnel") });
     }
     let zip = |args: &mut Args, inputs| -> Made {
