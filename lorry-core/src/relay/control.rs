@@ -97,7 +97,7 @@ pub(crate) struct Control {
     pub(super) admits: Mutex<u64>,
     /// What `count` admits is used up, and the rest of it is held by operators: the stream ends for them.
     pub(super) counted_out: AtomicBool,
-    /// The pump, when it has nothing to do but a sink has: it wants to look again, for nothing may move any more by then.
+    /// The waker of a pump that has nothing to do while a sink has: once the sink is done it must look whether anything can still move.
     watcher: Mutex<Option<Waker>>,
     is_watched: AtomicBool,
     pub(crate) records: Records,

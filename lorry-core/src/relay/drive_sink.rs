@@ -34,7 +34,7 @@ pub(super) fn limits<T: Send + 'static>(
 }
 
 /// Receipts that are out, in the order of their batches.
-pub(super) type Flights<T> = FuturesOrdered<BoxFuture<'static, Landed<T>>>;
+pub(super) type InFlight<T> = FuturesOrdered<BoxFuture<'static, Landed<T>>>;
 
 /// A batch under way, and what came of it.
 pub(super) struct Landed<T> {
@@ -55,7 +55,7 @@ pub(super) struct Driver<T> {
     pub(super) backoff: Backoff,
     pub(super) control: Arc<Control>,
     pub(super) pending: Pending<T>,
-    pub(super) flying: Flights<T>,
+    pub(super) in_flight: InFlight<T>,
     pub(super) resend: Resend<T>,
     /// Messages that the sink has refused for good, for the accounts.
     pub(super) refused: Arc<AtomicU64>,
@@ -113,7 +113,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
         let queue = self.queue.clone();
         let needless = async {
             control.stopped().await;
-            poll_fn(|cx| queue.poll_barren(cx)).await;
+            poll_fn(|cx| queue.poll_closed_and_empty(cx)).await;
         };
         tokio::select! {
             opened = self.open() => opened?,
@@ -125,7 +125,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
         loop {
             if self.control.phase() == Phase::Failed || self.fatal {
                 // What is on its way may yet land; nothing new is sent.
-                while let Some(landed) = self.flying.next().await {
+                while let Some(landed) = self.in_flight.next().await {
                     self.land(landed);
                 }
                 // What waits is dropped for a reason, and not forgotten.
@@ -136,15 +136,15 @@ impl<T: Send + Sync + 'static> Driver<T> {
             while self.may_send() && self.batch_is_due(ended) {
                 self.send_next().await;
             }
-            if ended && self.pending.is_empty() && self.resend.is_empty() && self.flying.is_empty() {
+            if ended && self.pending.is_empty() && self.resend.is_empty() && self.in_flight.is_empty() {
                 break;
             }
             let limits = self.limits();
             let wants_more = !ended && self.pending.len() < limits.items;
-            let timer = self.resend.at().filter(|_| self.flying.is_empty()).or_else(|| self.linger_ends(&limits));
+            let timer = self.resend.at().filter(|_| self.in_flight.is_empty()).or_else(|| self.linger_ends(&limits));
             let wake = tokio::select! {
                 biased;
-                Some(landed) = self.flying.next(), if !self.flying.is_empty() => Wake::Landed(landed),
+                Some(landed) = self.in_flight.next(), if !self.in_flight.is_empty() => Wake::Landed(landed),
                 more = self.pending.take(&self.queue), if wants_more => if more { Wake::Items } else { Wake::Ended },
                 () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => Wake::Time,
                 () = &mut failed => Wake::Failed,
@@ -203,11 +203,11 @@ impl<T: Send + Sync + 'static> Driver<T> {
     }
 
     fn may_send(&self) -> bool {
-        !self.resend.holds_back() && !self.fatal && self.flying.len() < self.limits().receipts
+        !self.resend.holds_back() && !self.fatal && self.in_flight.len() < self.limits().receipts
     }
 
     fn linger_ends(&self, limits: &Limits) -> Option<Instant> {
-        if self.flying.is_empty() || !self.may_send() || limits.linger.is_zero() {
+        if self.in_flight.is_empty() || !self.may_send() || limits.linger.is_zero() {
             return None;
         }
         self.pending.since.map(|since| since + limits.linger)
@@ -223,7 +223,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
             return false;
         }
         ended
-            || self.flying.is_empty()
+            || self.in_flight.is_empty()
             || limits.linger.is_zero()
             || self.pending.len() >= limits.items
             || self.pending.since.is_some_and(|since| since + limits.linger <= Instant::now())
@@ -250,7 +250,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
 
     /// Sends what failed, one batch at a time, once the delay is over and everything else has landed.
     async fn send_again(&mut self) {
-        if !self.flying.is_empty() || !self.resend.is_due() {
+        if !self.in_flight.is_empty() || !self.resend.is_due() {
             return;
         }
         if self.resend.ask_record {
@@ -309,12 +309,12 @@ impl<T: Send + Sync + 'static> Driver<T> {
     async fn send(&mut self, batch: Batch<T>, tokens: Vec<Token>, again: bool) {
         self.resend.sent(again);
         match self.sink.send(batch.clone()).await {
-            Ok(receipt) => self.flying.push_back(flight(receipt, batch, tokens, again)),
+            Ok(receipt) => self.in_flight.push_back(flight(receipt, batch, tokens, again)),
             Err(error) => {
                 let outcome = Err(Failures::all(batch.len(), &error));
                 // In its place among those under way: receipts are looked at in order.
                 let landed = Landed { batch, tokens, outcome, again };
-                self.flying.push_back(std::future::ready(landed).boxed());
+                self.in_flight.push_back(std::future::ready(landed).boxed());
             }
         }
     }

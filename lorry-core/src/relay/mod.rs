@@ -20,7 +20,7 @@ mod running;
 mod sink;
 mod sink_node;
 mod source;
-mod standstill;
+mod stall;
 mod state;
 
 pub use builder::Relay;

@@ -2,7 +2,7 @@
 
 use super::control::Control;
 use super::queue::Queue;
-use super::standstill::Roots;
+use super::stall::Roots;
 use crate::flow::{Downstream, Ending, Holds, Item, Turn};
 use crate::{Result, Token};
 use std::future::{Future, poll_fn};
@@ -151,7 +151,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                     }
                 }
                 None => {
-                    let now = control.standstill(Roots { any_blocked, all_blocked });
+                    let now = control.stall(Roots { any_blocked, all_blocked });
                     if let Some(why) = now {
                         if before == now {
                             control.cannot_move(why);
@@ -161,7 +161,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
                     before = now;
                     if now.is_none() && holds {
                         control.watch(cx);
-                        if control.is_idle() && control.standstill(Roots { any_blocked, all_blocked }).is_some() {
+                        if control.is_idle() && control.stall(Roots { any_blocked, all_blocked }).is_some() {
                             // Between the two looks.
                             cx.waker().wake_by_ref();
                         }

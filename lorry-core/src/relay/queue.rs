@@ -52,7 +52,7 @@ struct State<T> {
     reader_gone: bool,
     reader: Option<Waker>,
     /// A reader that wants nothing but to know when nothing more will come.
-    ender: Option<Waker>,
+    close_waker: Option<Waker>,
     writers: Vec<Waker>,
 }
 
@@ -73,7 +73,7 @@ impl<T> Queue<T> {
             ending: None,
             reader_gone: false,
             reader: None,
-            ender: None,
+            close_waker: None,
             writers: Vec::new(),
         }))
     }
@@ -173,23 +173,23 @@ impl<T> Queue<T> {
     /// The task is woken when nothing more will be pushed; not by what is. For a reader that has no room.
     pub(crate) fn watch_end(&self, cx: &Context<'_>) {
         let mut state = lock(&self.0);
-        if state.ending.is_none() && !state.ender.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-            state.ender = Some(cx.waker().clone());
+        if state.ending.is_none() && !state.close_waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            state.close_waker = Some(cx.waker().clone());
         }
     }
 
     /// Wakes the reader although nothing has come.
     pub(crate) fn nudge(&self) {
-        let (reader, ender) = {
+        let (reader, close_waker) = {
             let mut state = lock(&self.0);
-            (state.reader.take(), state.ender.take())
+            (state.reader.take(), state.close_waker.take())
         };
         wake(reader);
-        wake(ender);
+        wake(close_waker);
     }
 
     /// Ready when nothing more will be pushed and the reader, which does not read yet, would find nothing.
-    pub(crate) fn poll_barren(&self, cx: &Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_closed_and_empty(&self, cx: &Context<'_>) -> Poll<()> {
         self.watch_end(cx);
         let state = lock(&self.0);
         if state.ending.is_some() && state.held() == 0 { Poll::Ready(()) } else { Poll::Pending }
@@ -208,13 +208,13 @@ impl<T> Queue<T> {
 
     /// Nothing more will be pushed.
     pub(crate) fn close(&self, ending: Ending) {
-        let (reader, ender) = {
+        let (reader, close_waker) = {
             let mut state = lock(&self.0);
             state.ending.get_or_insert(ending);
-            (state.reader.take(), state.ender.take())
+            (state.reader.take(), state.close_waker.take())
         };
         wake(reader);
-        wake(ender);
+        wake(close_waker);
     }
 
     /// Nothing more will be taken; what is there is dropped.

@@ -86,7 +86,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         let context = control.context(name);
         let pending = Pending::new(is_direct(&*self.up), keeps_positions, control.unwanted.clone());
         let backoff = Backoff::new(context.retry);
-        let (flying, resend) = (FuturesOrdered::new(), Resend::default());
+        let (in_flight, resend) = (FuturesOrdered::new(), Resend::default());
         let driver = Driver {
             sink,
             batching,
@@ -96,7 +96,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
             backoff,
             control,
             pending,
-            flying,
+            in_flight,
             resend,
             refused,
             fatal: false,

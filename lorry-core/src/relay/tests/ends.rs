@@ -408,7 +408,7 @@ async fn the_last_messages_are_settled_on_several_threads() {
 
 /// Nor a source that has just handed over all that its window allows for one of which nothing more will come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_full_window_is_no_standstill_on_several_threads() {
+async fn a_full_window_is_no_stall_on_several_threads() {
     for round in 0..100 {
         let numbers = || Stream::from_source(Numbers::to(1_000).window(8));
         let both = numbers().batch(3).union(numbers().batch(8));

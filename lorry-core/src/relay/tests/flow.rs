@@ -183,7 +183,7 @@ async fn what_is_filtered_behind_a_message_that_waits_fills_the_window() {
     let one = Stream::from_source(Numbers::to(100).window(20)).filter(|n| n % 100 == 0);
     let error = Relay::new([one.batch(5).to(Keep::new())]).spawn().wait().await.error.unwrap();
     assert!(error.to_string().contains("batch0 holds 1 message, and numbersrc0"), "{error}");
-    // Nor is it a standstill where the peer does not count them.
+    // Nor is it a stall where the peer does not count them.
     let few = Stream::from_source(Numbers::to(100).then_waits().uncounted(20)).filter(|n| n % 10 == 0);
     let running = Relay::new([few.batch(7).to(Keep::new())]).spawn();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -198,7 +198,7 @@ async fn what_is_filtered_behind_a_message_that_waits_fills_the_window() {
 
 /// Also when a sink was the last that moved.
 #[tokio::test(start_paused = true)]
-async fn a_standstill_behind_a_sink_is_noticed_once_the_sink_has_done() {
+async fn a_stall_behind_a_sink_is_noticed_once_the_sink_has_done() {
     let few = Stream::from_source(Numbers::to(100).window(20)).filter(|n| n % 10 == 0);
     let sink = Keep::new().taking(Duration::from_secs(1));
     let running = Relay::new([few.sliding_window(4).to(sink)]).spawn();

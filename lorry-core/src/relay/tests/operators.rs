@@ -140,7 +140,7 @@ impl Operator<u64> for Shut {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_standstill_is_noticed_also_when_the_end_comes_long_after_the_last_message() {
+async fn a_stall_is_noticed_also_when_the_end_comes_long_after_the_last_message() {
     let source = Numbers::to(100).ending_after(SECOND);
     let running = Relay::new([Stream::from_source(source).via(Shut).to(Keep::new())]).spawn();
     let report = tokio::time::timeout(60 * SECOND, running.wait()).await.expect("nobody noticed the end");
@@ -149,7 +149,7 @@ async fn a_standstill_is_noticed_also_when_the_end_comes_long_after_the_last_mes
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_program_may_yet_ask_for_is_no_standstill() {
+async fn what_the_program_may_yet_ask_for_is_no_stall() {
     let (a, b) = Stream::from_source(Numbers::to(20_000).promising(Guarantee::SurvivesRestart)).tee();
     let (collected, flush) = a.collect();
     let sink = Keep::new();

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 /// Why a relay can move no more, as far as the pump can see. It may have looked a moment too early: a source may hand something over,
 /// or a sink make room, just after the pump had asked them. So only what is found twice running, and nothing moved between, is true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standstill {
+pub(crate) enum Stall {
     /// It cannot be told just now.
     Doubtful,
     /// What `count` admits is used up, and operators hold what is not delivered of it.
@@ -30,23 +30,23 @@ pub(crate) struct Roots {
 
 impl Control {
     /// Asked by the pump when it has nothing to do and waits for no moment.
-    pub(crate) fn standstill(&self, roots: Roots) -> Option<Standstill> {
+    pub(crate) fn stall(&self, roots: Roots) -> Option<Stall> {
         if self.phase() != Phase::Running || !self.is_idle() {
             return None;
         }
         match self.is_used_up() {
-            Err(Doubt) => return Some(Standstill::Doubtful),
-            Ok(true) => return Some(Standstill::CountedOut),
+            Err(Doubt) => return Some(Stall::Doubtful),
+            Ok(true) => return Some(Stall::CountedOut),
             Ok(false) => {}
         }
         let live = self.live_sources();
         match live.iter().map(|source| self.full(source)).collect::<Result<Option<Vec<_>>, _>>() {
-            Err(Doubt) => return Some(Standstill::Doubtful),
-            Ok(Some(why)) if !why.is_empty() => return Some(Standstill::WindowFull),
+            Err(Doubt) => return Some(Stall::Doubtful),
+            Ok(Some(why)) if !why.is_empty() => return Some(Stall::WindowFull),
             Ok(_) => {}
         }
         let waits_for_the_rest = roots.all_blocked && self.holder().1 > 0;
-        (roots.any_blocked && (live.is_empty() || waits_for_the_rest)).then_some(Standstill::Blocked)
+        (roots.any_blocked && (live.is_empty() || waits_for_the_rest)).then_some(Stall::Blocked)
     }
 
     fn full(&self, source: &SourceState) -> Result<Option<Full>, Doubt> {
@@ -57,13 +57,13 @@ impl Control {
     }
 
     /// Acts on it.
-    pub(crate) fn cannot_move(&self, why: Standstill) {
+    pub(crate) fn cannot_move(&self, why: Stall) {
         let (holder, held) = self.holder();
         let held = if held == 1 { "1 message".to_owned() } else { format!("{held} messages") };
         let (text, hint) = match why {
-            Standstill::Doubtful => return,
-            Standstill::CountedOut => return self.end_counted(),
-            Standstill::WindowFull => {
+            Stall::Doubtful => return,
+            Stall::CountedOut => return self.end_counted(),
+            Stall::WindowFull => {
                 let full = self.live_sources().into_iter().find_map(|source| Some((self.full(&source).ok()??, source)));
                 let Some((why, source)) = full else { return };
                 let name = &source.name;
@@ -74,7 +74,7 @@ impl Control {
                 };
                 (format!("{holder} holds {held}, and {limit}"), "make the operator hold less, or give it a time limit")
             }
-            Standstill::Blocked => {
+            Stall::Blocked => {
                 let all = self.live_sources().is_empty();
                 let why = if all { "all sources have ended" } else { "there is no room before it" };
                 (
