@@ -1,7 +1,7 @@
 //! From bytes to chunks of messages: the part that all line sources share.
 
 use crate::error::{io_error, too_long};
-use crate::framing::{Format, Framer};
+use crate::framing::{Format, Framer, TooLong};
 use bytes::Bytes;
 use lorry_core::relay::{Chunk, Event, LaneId, Position};
 use lorry_core::{Address, Error, Message, Meta, Result};
@@ -27,7 +27,7 @@ pub(crate) struct Stamp {
 /// What one turn of reading brought.
 #[derive(Debug, Default)]
 pub(crate) struct Portion {
-    pub(crate) ready: VecDeque<Result<Event>>,
+    pub(crate) ready: VecDeque<Event>,
     /// The stream gave nothing more.
     pub(crate) ended: bool,
 }
@@ -80,13 +80,10 @@ impl Reader {
             Ok(None) => {}
             Ok(Some((rest, end))) => {
                 let message = Message { payload: Some(rest), ..self.template() };
-                portion.ready.push_back(Ok(Event::Chunk(Chunk::positioned(
-                    self.lane,
-                    vec![message],
-                    vec![Position(end)],
-                ))));
+                let chunk = Chunk::positioned(self.lane, vec![message], vec![Position(end)]);
+                portion.ready.push_back(Event::Chunk(chunk));
             }
-            Err(error) => portion.ready.push_back(Err(too_long(error.offset, self.max))),
+            Err(error) => portion.ready.push_back(self.refuse(error)),
         }
     }
 
@@ -99,10 +96,17 @@ impl Reader {
         });
         match cut {
             Ok(0) => return false,
-            Ok(_) => portion.ready.push_back(Ok(Event::Chunk(Chunk::positioned(self.lane, values, positions)))),
-            Err(error) => portion.ready.push_back(Err(too_long(error.offset, self.max))),
+            Ok(_) => portion.ready.push_back(Event::Chunk(Chunk::positioned(self.lane, values, positions))),
+            Err(error) => portion.ready.push_back(self.refuse(error)),
         }
         true
+    }
+
+    /// A message without payload in the place of a line that nobody keeps in memory.
+    fn refuse(&self, line: TooLong) -> Event {
+        let mut chunk = Chunk::positioned(self.lane, vec![self.template()], vec![Position(line.end)]);
+        chunk.refuse(0, too_long(line.offset, self.max));
+        Event::Chunk(chunk)
     }
 
     /// Made anew for each chunk: the reference counts of address and metadata are then not fought over with the threads on which
@@ -119,45 +123,28 @@ impl Reader {
 
 /// Hands out chunks no longer than asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Ready {
-    queue: VecDeque<Result<Event>>,
-    /// What is left of a chunk that was longer than the limit.
-    rest: Option<(LaneId, std::vec::IntoIter<Message>, std::vec::IntoIter<Position>)>,
-}
+pub(crate) struct Ready(VecDeque<Event>);
 
 impl Ready {
     /// More to hand out.
     pub(crate) fn add(&mut self, portion: Portion) {
-        self.queue.extend(portion.ready);
+        self.0.extend(portion.ready);
     }
 
-    /// One event of them, not an error.
+    /// One event of them.
     pub(crate) fn push(&mut self, event: Event) {
-        self.queue.push_back(Ok(event));
+        self.0.push_back(event);
     }
 
     /// The next event; a chunk of at most `limit` messages.
-    pub(crate) fn take(&mut self, limit: usize) -> Option<Result<Event>> {
-        if self.rest.is_none() {
-            match self.queue.pop_front()? {
-                Ok(Event::Chunk(chunk)) if chunk.values.len() > limit => {
-                    let positions = match chunk.at {
-                        lorry_core::relay::At::Each(positions) => positions,
-                        lorry_core::relay::At::From(first) => {
-                            (first.0..).take(chunk.values.len()).map(Position).collect()
-                        }
-                    };
-                    self.rest = Some((chunk.lane, chunk.values.into_iter(), positions.into_iter()));
-                }
-                other => return Some(other),
-            }
+    pub(crate) fn take(&mut self, limit: usize) -> Option<Event> {
+        let mut event = self.0.pop_front()?;
+        if let Event::Chunk(chunk) = &mut event
+            && chunk.values.len() > limit
+        {
+            self.0.push_front(Event::Chunk(chunk.split_off(limit)));
         }
-        let (lane, values, positions) = self.rest.as_mut()?;
-        let chunk = Chunk::positioned(*lane, values.take(limit).collect(), positions.take(limit).collect());
-        if values.len() == 0 {
-            self.rest = None;
-        }
-        Some(Ok(Event::Chunk(chunk)))
+        Some(event)
     }
 }
 
@@ -205,7 +192,7 @@ impl ReaderThread {
     pub(crate) async fn next(&mut self, limit: usize) -> Result<Event> {
         loop {
             if let Some(event) = self.ready.take(limit) {
-                return event;
+                return Ok(event);
             }
             match self.portions.recv().await {
                 Some(portion) => self.ready.add(portion?),

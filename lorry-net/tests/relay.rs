@@ -52,6 +52,7 @@ async fn a_line_too_long_follows_the_policy() {
     let report = relay(&source, &sink, OnError::Drop).await;
     assert!(report.error.is_none(), "{:?}", report.error);
     assert_eq!(fs::read_to_string(&to).unwrap(), "a\nb\n");
+    assert_eq!((report.received, report.delivered, report.dropped), (3, 2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -44,8 +44,7 @@ use std::time::Duration;
 /// A networked source runs its connection in a task of its own, which reads, pings and reconnects (by [`Backoff`](crate::Backoff),
 /// told to [`Status`](super::Status)) whether or not `next` is polled; `next` takes from a bounded queue. A lost connection is no
 /// error but [`Event::LaneLost`]. An error from `open` or `next`: `transient` has the runtime call `open` again after a delay, any
-/// other ends the relay. Except `data` from `next`: one message cannot be handed over (it is too large, it is malformed), and the
-/// error policy decides. Under `drop` the source stays open and is asked for the next one.
+/// other ends the relay, `data` too: a message that cannot be delivered stands in [`Chunk::refused`].
 ///
 /// # Wrong and right
 ///

@@ -134,7 +134,7 @@ impl Source for FileSource {
     async fn next(&mut self, limit: usize) -> Result<Event> {
         loop {
             if let Some(event) = self.ready.take(limit) {
-                return self.hand_out(event);
+                return self.hand_out(Ok(event));
             }
             match &mut self.state {
                 State::Closed => return Err(not_open()),

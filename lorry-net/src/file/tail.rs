@@ -128,9 +128,7 @@ impl Tail {
             self.generation += 1;
             self.reader.finish(portion);
             self.reader = self.reader.again();
-            portion
-                .ready
-                .push_back(Ok(Event::LaneOpened(self.reader.lane, self.named.key(self.inode, self.generation))));
+            portion.ready.push_back(Event::LaneOpened(self.reader.lane, self.named.key(self.inode, self.generation)));
             return Ok(Then::More);
         }
         match std::fs::metadata(&self.named.path) {
@@ -156,7 +154,7 @@ impl Tail {
         };
         tracing::info!(file = %self.named.path.display(), "rotated; reading the new file");
         self.reader.finish(portion);
-        portion.ready.push_back(Ok(opened));
+        portion.ready.push_back(opened);
         *self = new;
         Ok(Then::More)
     }

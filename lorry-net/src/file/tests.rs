@@ -122,14 +122,19 @@ async fn a_file_shorter_than_its_position_begins_anew_under_another_key() {
 async fn a_line_too_long_is_refused_and_the_stream_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.txt");
-    fs::write(&path, format!("a\n{}\nb\n", "x".repeat(1_000_000))).unwrap();
+    let long = "x".repeat(1_000_000);
+    fs::write(&path, format!("a\n{long}\nb\n{long}")).unwrap();
     let mut source = opened(&path, FileSourceOptions { max_size: Size(1_000), ..FileSourceOptions::default() }).await;
     lane(&mut source).await;
     assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["a"]);
-    let error = source.next(256).await.unwrap_err();
-    assert_eq!((error.class(), error.kind()), (Class::Data, ErrorKind::TooLarge));
-    assert!(error.to_string().contains("offset: 2"), "{error}");
-    assert_eq!(rest(&mut source, 256).await, [("b".into(), 1_000_005)]);
+    for (offset, end, next) in [(2, 1_000_003, Some("b")), (1_000_005, 2_000_005, None)] {
+        let refused = chunk(&mut source, 256).await.unwrap();
+        let [(0, error)] = &refused.refused[..] else { panic!("{refused:?}") };
+        assert_eq!((error.class(), error.kind()), (Class::Data, ErrorKind::TooLarge));
+        assert!(error.to_string().contains(&format!("offset: {offset}")), "{error}");
+        assert_eq!((refused.values.len(), refused.at.position(0)), (1, Position(end)), "it has a place");
+        assert_eq!(chunk(&mut source, 256).await.map(|chunk| texts(&chunk).concat()).as_deref(), next);
+    }
 }
 
 #[tokio::test]
