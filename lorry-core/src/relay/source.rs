@@ -267,7 +267,8 @@ pub enum Event<T = Message> {
     LaneClosing(LaneId, Duration),
     /// The lane is gone (a lost connection), and settling it is void. What was not settled comes again in another lane, as far as the
     /// [`Guarantee`] goes. What is on its way is delivered all the same: the origin may have forgotten it together with the connection.
-    /// Only of a [replayable](Guarantee::Replayable) source it is dropped at once.
+    /// Only of a [replayable](Guarantee::Replayable) source it is dropped at once. A source says so too of a lane that has come to its
+    /// end and is settled completely (a file that was rotated away): then it is forgotten.
     LaneLost(LaneId),
     /// It is certain that **everything** of this lost lane that was not settled is given again (the server has kept the session, and
     /// nothing was sent without acknowledgement). Whatever of it waits is dropped, so that a slow sink is not busy with repetitions:

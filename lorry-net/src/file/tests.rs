@@ -211,6 +211,33 @@ async fn following_through_truncation() {
     assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["new"]);
 }
 
+/// Neither the source nor the ledger of its relay keeps what is over, and reading goes on where it should afterwards.
+#[tokio::test(start_paused = true)]
+async fn what_is_rotated_away_and_settled_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    fs::write(&path, "0\n").unwrap();
+    let mut source = opened(&path, followed()).await;
+    let mut current = lane(&mut source).await;
+    for n in 0..100 {
+        let got = chunk(&mut source, 256).await.unwrap();
+        assert_eq!((texts(&got), got.lane), (vec![n.to_string()], current.0));
+        if n % 2 == 0 {
+            fs::rename(&path, dir.path().join("old")).unwrap();
+        }
+        // Another file, or the same truncated.
+        fs::write(&path, "").unwrap();
+        let before = std::mem::replace(&mut current, lane(&mut source).await).0;
+        source.settle(vec![Settled::UpTo(before, got.at.position(0))]).await.unwrap();
+        assert!(matches!(source.next(256).await.unwrap(), Event::LaneLost(lost) if lost == before));
+        append(&path, &format!("{}\n", n + 1));
+    }
+    // After an error, although what was settled of the versions before is forgotten.
+    source.open(Context::detached("filesrc0")).await.unwrap();
+    assert_eq!(lane(&mut source).await.1, current.1);
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["100"]);
+}
+
 #[tokio::test]
 async fn what_cannot_be_opened_is_named() {
     let mut source = FileSource::new("/nonexistent/in.txt", FileSourceOptions::default());
