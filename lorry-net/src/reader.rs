@@ -1,6 +1,6 @@
 //! From bytes to chunks of messages: the part that all line sources share.
 
-use crate::error::{io_error, too_long};
+use crate::error::{io_error, panicked, too_long};
 use crate::framing::{Format, Framer, TooLong};
 use bytes::Bytes;
 use lorry_core::relay::{Chunk, Event, LaneId, Position};
@@ -154,6 +154,8 @@ impl Ready {
 pub(crate) struct ReaderThread {
     portions: mpsc::Receiver<Result<Portion>>,
     ready: Ready,
+    /// The last portion is here.
+    ended: bool,
 }
 
 impl ReaderThread {
@@ -185,7 +187,7 @@ impl ReaderThread {
         };
         let thread = std::thread::Builder::new().name("lorry-read".to_owned()).spawn(read);
         thread.map_err(|error| io_error("start a thread", error))?;
-        Ok(Self { portions, ready: Ready::default() })
+        Ok(Self { portions, ready: Ready::default(), ended: false })
     }
 
     /// The next event; [`Event::End`] at the end. Cancel-safe.
@@ -195,8 +197,13 @@ impl ReaderThread {
                 return Ok(event);
             }
             match self.portions.recv().await {
-                Some(portion) => self.ready.add(portion?),
-                None => return Ok(Event::End),
+                Some(portion) => {
+                    let portion = portion?;
+                    self.ended = portion.ended;
+                    self.ready.add(portion);
+                }
+                None if self.ended => return Ok(Event::End),
+                None => return Err(panicked("read", "the reading thread has panicked")),
             }
         }
     }
@@ -217,4 +224,27 @@ fn read(from: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
 /// The reason a reading element gives when `next` was called on what is not open.
 pub(crate) fn not_open() -> Error {
     Error::new(lorry_core::ErrorKind::Closed, lorry_core::Class::Config, "", "the element is not open")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    struct Panics;
+
+    impl Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("a fault in the code")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_not_the_end_of_the_stream() {
+        let stamp = Stamp { address: String::new(), format: Format::Lines };
+        let reader = Reader::new(LaneId(0), stamp, 100, 0);
+        let mut thread = ReaderThread::start("read", reader, || Ok(Panics)).unwrap();
+        let error = thread.next(9).await.unwrap_err();
+        assert_eq!((error.kind(), error.class()), (lorry_core::ErrorKind::Panic, lorry_core::Class::Config));
+    }
 }
