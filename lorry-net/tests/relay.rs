@@ -80,3 +80,14 @@ async fn a_message_for_every_number() {
     let report = relay("test://?count=100000", "null:", OnError::Stop).await;
     assert_eq!((report.delivered, report.held), (100_000, 0));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_does_not_read_is_named() {
+    let mut registry = Registry::new();
+    lorry_net::register(&mut registry);
+    let relay = registry.relay("test://?size=100KiB", "exec:sleep 1000").unwrap();
+    let running = relay.drain_timeout(Duration::from_millis(200)).spawn();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let error = running.stop().await.unwrap_err().to_string();
+    assert!(error.contains("left undelivered") && error.ends_with(" wait for execsink0"), "{error}");
+}
