@@ -194,7 +194,7 @@ fn the_state_of_a_name_is_one_process_s() {
     let dir = Dir::new();
     let named = |flags: &[&'static str]| [&["relay", "-", "null:", "--name", "../weather"], flags].concat();
     let mut run = dir.start(&named(&[]));
-    let state = dir.path(".local/state/lorry/%2E.%2Fweather/lock");
+    let state = dir.path(".local/state/lorry/%2E.%2Fweather/.lock");
     run.until("the lock", || state.exists());
     let ran = dir.run(&named(&[])).exits(1).says("--instance");
     assert_eq!(ran.err.lines().count(), 1, "{ran:?}");

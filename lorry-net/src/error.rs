@@ -16,6 +16,11 @@ pub(crate) fn too_long(offset: u64, max: usize) -> Error {
         .hint("raise max-size= if such lines are meant to be")
 }
 
+/// A fault in the code, on another thread.
+pub(crate) fn panicked(op: &'static str, error: impl std::fmt::Display) -> Error {
+    Error::config(ErrorKind::Panic, op, error)
+}
+
 /// The address of an element that takes none names something.
 pub(crate) fn no_address(uri: &lorry_core::registry::Uri) -> lorry_core::Result<()> {
     let stray = uri

@@ -42,16 +42,18 @@ pub(crate) struct Framer {
     end: usize,
     /// Of the byte at `start`, in the stream.
     offset: u64,
-    /// The rest of a line that was too long is passed over.
-    skipping: bool,
+    /// A line that is too long is passed over; it begins here.
+    skipping: Option<u64>,
     marks: Vec<usize>,
 }
 
-/// A line longer than the limit. It is passed over; cutting goes on behind it.
+/// A line longer than the limit, passed over; cutting goes on behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TooLong {
     /// Where it begins in the stream, in bytes.
     pub(crate) offset: u64,
+    /// What stands behind its line end.
+    pub(crate) end: u64,
 }
 
 impl Framer {
@@ -65,7 +67,7 @@ impl Framer {
             scanned: 0,
             end: 0,
             offset,
-            skipping: false,
+            skipping: None,
             marks: Vec::new(),
         }
     }
@@ -103,12 +105,12 @@ impl Framer {
         if self.raw {
             return Ok(self.cut_block(out));
         }
-        if self.skipping && !self.skip() {
-            return Ok(0);
+        if let Some(offset) = self.skipping {
+            return self.pass_over(offset);
         }
         let too_long = self.find_lines(limit);
         let Some(&last) = self.marks.last() else {
-            return if too_long { Err(self.pass_over()) } else { Ok(0) };
+            return if too_long { self.pass_over(self.offset) } else { Ok(0) };
         };
         let shared = Bytes::copy_from_slice(&self.buffer[self.start..=last]);
         let mut from = 0;
@@ -126,10 +128,12 @@ impl Framer {
     pub(crate) fn finish(&mut self) -> Result<Option<(Bytes, u64)>, TooLong> {
         let (rest, offset) = (Bytes::copy_from_slice(&self.buffer[self.start..self.end]), self.offset);
         self.advance(self.end);
-        if std::mem::take(&mut self.skipping) || rest.is_empty() {
-            return Ok(None);
+        match self.skipping.take() {
+            Some(offset) => Err(TooLong { offset, end: self.offset }),
+            None if rest.len() > self.max => Err(TooLong { offset, end: self.offset }),
+            None if rest.is_empty() => Ok(None),
+            None => Ok(Some((rest, self.offset))),
         }
-        if rest.len() > self.max { Err(TooLong { offset }) } else { Ok(Some((rest, self.offset))) }
     }
 
     fn cut_block(&mut self, mut out: impl FnMut(Bytes, u64)) -> usize {
@@ -165,23 +169,17 @@ impl Framer {
         too_long
     }
 
-    fn pass_over(&mut self) -> TooLong {
-        let offset = self.offset;
-        self.skipping = true;
-        self.skip();
-        TooLong { offset }
-    }
-
-    /// Passes over what is left of a line that is too long; says whether its end was there.
-    fn skip(&mut self) -> bool {
-        match memchr(b'\n', &self.buffer[self.start..self.end]) {
-            Some(at) => {
-                self.advance(self.start + at + 1);
-                self.skipping = false;
-            }
-            None => self.advance(self.end),
-        }
-        !self.skipping
+    /// Passes over what there is of a line that is too long and begins at `offset`. It is told once its end is known: its position
+    /// lies there.
+    fn pass_over(&mut self, offset: u64) -> Result<usize, TooLong> {
+        let Some(at) = memchr(b'\n', &self.buffer[self.start..self.end]) else {
+            self.skipping = Some(offset);
+            self.advance(self.end);
+            return Ok(0);
+        };
+        self.skipping = None;
+        self.advance(self.start + at + 1);
+        Err(TooLong { offset, end: self.offset })
     }
 
     fn advance(&mut self, to: usize) {
@@ -209,7 +207,7 @@ mod tests {
             let bare = if newline.is_some() { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
             let next = newline.map_or(to, |at| at + 1);
             lines.push(if bare.len() > max {
-                Err(TooLong { offset: from as u64 })
+                Err(TooLong { offset: from as u64, end: next as u64 })
             } else {
                 Ok((bare.to_vec(), next as u64))
             });
@@ -282,7 +280,7 @@ mod tests {
         let lines = framed(&[&text], 16 << 20, 256, 0);
         assert_eq!(lines.iter().map(|line| line.as_ref().unwrap().0.len()).collect::<Vec<_>>(), [1, long.len(), 1]);
         let lines = framed(&[&text], READ, 256, 0);
-        assert_eq!(lines[1], Err(TooLong { offset: 2 }));
+        assert_eq!(lines[1], Err(TooLong { offset: 2, end: text.len() as u64 - 2 }));
         assert_eq!(lines[2].as_ref().unwrap(), &(b"b".to_vec(), text.len() as u64));
     }
 

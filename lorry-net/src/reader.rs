@@ -1,7 +1,7 @@
 //! From bytes to chunks of messages: the part that all line sources share.
 
-use crate::error::{io_error, too_long};
-use crate::framing::{Format, Framer};
+use crate::error::{io_error, panicked, too_long};
+use crate::framing::{Format, Framer, TooLong};
 use bytes::Bytes;
 use lorry_core::relay::{Chunk, Event, LaneId, Position};
 use lorry_core::{Address, Error, Message, Meta, Result};
@@ -27,7 +27,7 @@ pub(crate) struct Stamp {
 /// What one turn of reading brought.
 #[derive(Debug, Default)]
 pub(crate) struct Portion {
-    pub(crate) ready: VecDeque<Result<Event>>,
+    pub(crate) ready: VecDeque<Event>,
     /// The stream gave nothing more.
     pub(crate) ended: bool,
 }
@@ -80,13 +80,10 @@ impl Reader {
             Ok(None) => {}
             Ok(Some((rest, end))) => {
                 let message = Message { payload: Some(rest), ..self.template() };
-                portion.ready.push_back(Ok(Event::Chunk(Chunk::positioned(
-                    self.lane,
-                    vec![message],
-                    vec![Position(end)],
-                ))));
+                let chunk = Chunk::positioned(self.lane, vec![message], vec![Position(end)]);
+                portion.ready.push_back(Event::Chunk(chunk));
             }
-            Err(error) => portion.ready.push_back(Err(too_long(error.offset, self.max))),
+            Err(error) => portion.ready.push_back(self.refuse(error)),
         }
     }
 
@@ -99,10 +96,17 @@ impl Reader {
         });
         match cut {
             Ok(0) => return false,
-            Ok(_) => portion.ready.push_back(Ok(Event::Chunk(Chunk::positioned(self.lane, values, positions)))),
-            Err(error) => portion.ready.push_back(Err(too_long(error.offset, self.max))),
+            Ok(_) => portion.ready.push_back(Event::Chunk(Chunk::positioned(self.lane, values, positions))),
+            Err(error) => portion.ready.push_back(self.refuse(error)),
         }
         true
+    }
+
+    /// A message without payload in the place of a line that nobody keeps in memory.
+    fn refuse(&self, line: TooLong) -> Event {
+        let mut chunk = Chunk::positioned(self.lane, vec![self.template()], vec![Position(line.end)]);
+        chunk.refuse(0, too_long(line.offset, self.max));
+        Event::Chunk(chunk)
     }
 
     /// Made anew for each chunk: the reference counts of address and metadata are then not fought over with the threads on which
@@ -119,45 +123,28 @@ impl Reader {
 
 /// Hands out chunks no longer than asked for.
 #[derive(Debug, Default)]
-pub(crate) struct Ready {
-    queue: VecDeque<Result<Event>>,
-    /// What is left of a chunk that was longer than the limit.
-    rest: Option<(LaneId, std::vec::IntoIter<Message>, std::vec::IntoIter<Position>)>,
-}
+pub(crate) struct Ready(VecDeque<Event>);
 
 impl Ready {
     /// More to hand out.
     pub(crate) fn add(&mut self, portion: Portion) {
-        self.queue.extend(portion.ready);
+        self.0.extend(portion.ready);
     }
 
-    /// One event of them, not an error.
+    /// One event of them.
     pub(crate) fn push(&mut self, event: Event) {
-        self.queue.push_back(Ok(event));
+        self.0.push_back(event);
     }
 
     /// The next event; a chunk of at most `limit` messages.
-    pub(crate) fn take(&mut self, limit: usize) -> Option<Result<Event>> {
-        if self.rest.is_none() {
-            match self.queue.pop_front()? {
-                Ok(Event::Chunk(chunk)) if chunk.values.len() > limit => {
-                    let positions = match chunk.at {
-                        lorry_core::relay::At::Each(positions) => positions,
-                        lorry_core::relay::At::From(first) => {
-                            (first.0..).take(chunk.values.len()).map(Position).collect()
-                        }
-                    };
-                    self.rest = Some((chunk.lane, chunk.values.into_iter(), positions.into_iter()));
-                }
-                other => return Some(other),
-            }
+    pub(crate) fn take(&mut self, limit: usize) -> Option<Event> {
+        let mut event = self.0.pop_front()?;
+        if let Event::Chunk(chunk) = &mut event
+            && chunk.values.len() > limit
+        {
+            self.0.push_front(Event::Chunk(chunk.split_off(limit)));
         }
-        let (lane, values, positions) = self.rest.as_mut()?;
-        let chunk = Chunk::positioned(*lane, values.take(limit).collect(), positions.take(limit).collect());
-        if values.len() == 0 {
-            self.rest = None;
-        }
-        Some(Ok(Event::Chunk(chunk)))
+        Some(event)
     }
 }
 
@@ -167,6 +154,8 @@ impl Ready {
 pub(crate) struct ReaderThread {
     portions: mpsc::Receiver<Result<Portion>>,
     ready: Ready,
+    /// The last portion is here.
+    ended: bool,
 }
 
 impl ReaderThread {
@@ -198,18 +187,23 @@ impl ReaderThread {
         };
         let thread = std::thread::Builder::new().name("lorry-read".to_owned()).spawn(read);
         thread.map_err(|error| io_error("start a thread", error))?;
-        Ok(Self { portions, ready: Ready::default() })
+        Ok(Self { portions, ready: Ready::default(), ended: false })
     }
 
     /// The next event; [`Event::End`] at the end. Cancel-safe.
     pub(crate) async fn next(&mut self, limit: usize) -> Result<Event> {
         loop {
             if let Some(event) = self.ready.take(limit) {
-                return event;
+                return Ok(event);
             }
             match self.portions.recv().await {
-                Some(portion) => self.ready.add(portion?),
-                None => return Ok(Event::End),
+                Some(portion) => {
+                    let portion = portion?;
+                    self.ended = portion.ended;
+                    self.ready.add(portion);
+                }
+                None if self.ended => return Ok(Event::End),
+                None => return Err(panicked("read", "the reading thread has panicked")),
             }
         }
     }
@@ -230,4 +224,27 @@ fn read(from: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
 /// The reason a reading element gives when `next` was called on what is not open.
 pub(crate) fn not_open() -> Error {
     Error::new(lorry_core::ErrorKind::Closed, lorry_core::Class::Config, "", "the element is not open")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    struct Panics;
+
+    impl Read for Panics {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("a fault in the code")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_not_the_end_of_the_stream() {
+        let stamp = Stamp { address: String::new(), format: Format::Lines };
+        let reader = Reader::new(LaneId(0), stamp, 100, 0);
+        let mut thread = ReaderThread::start("read", reader, || Ok(Panics)).unwrap();
+        let error = thread.next(9).await.unwrap_err();
+        assert_eq!((error.kind(), error.class()), (lorry_core::ErrorKind::Panic, lorry_core::Class::Config));
+    }
 }

@@ -1,9 +1,9 @@
 //! From batches to bytes: the part that all line sinks share.
 
-use crate::error::io_error;
+use crate::error::{io_error, panicked};
 use crate::framing::Format;
 use lorry_core::relay::{Batch, Failure, Failures, Limits, Receipt};
-use lorry_core::{Class, Error, ErrorKind, Message, Result};
+use lorry_core::{Error, Message, Result};
 use std::io::{self, Write};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -83,8 +83,9 @@ impl Writer {
     }
 }
 
+/// The thread ends by itself only when it was told to.
 fn gone() -> Error {
-    Error::new(ErrorKind::Closed, Class::Config, "write", "the writing thread has ended")
+    panicked("write", "the writing thread has panicked")
 }
 
 fn write(

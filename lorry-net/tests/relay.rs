@@ -52,6 +52,7 @@ async fn a_line_too_long_follows_the_policy() {
     let report = relay(&source, &sink, OnError::Drop).await;
     assert!(report.error.is_none(), "{:?}", report.error);
     assert_eq!(fs::read_to_string(&to).unwrap(), "a\nb\n");
+    assert_eq!((report.received, report.delivered, report.dropped), (3, 2, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,4 +79,15 @@ async fn a_program_that_fails_ends_the_relay_at_once() {
 async fn a_message_for_every_number() {
     let report = relay("test://?count=100000", "null:", OnError::Stop).await;
     assert_eq!((report.delivered, report.held), (100_000, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_program_that_does_not_read_is_named() {
+    let mut registry = Registry::new();
+    lorry_net::register(&mut registry);
+    let relay = registry.relay("test://?size=100KiB", "exec:sleep 1000").unwrap();
+    let running = relay.drain_timeout(Duration::from_millis(200)).spawn();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let error = running.stop().await.unwrap_err().to_string();
+    assert!(error.contains("left undelivered") && error.ends_with(" wait for execsink0"), "{error}");
 }

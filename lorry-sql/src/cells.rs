@@ -25,7 +25,7 @@ pub(crate) enum Cell {
     Int(i64),
     /// Above `i64::MAX`; smaller ones are `Int`.
     Uint(u64),
-    /// An integer beyond 64 bits, by its digits.
+    /// An integer beyond 64 bits, or a number larger than any float: by its digits.
     Big(Span),
     Float(f64),
     /// Nanoseconds since 1970, UTC.
@@ -44,7 +44,7 @@ pub(crate) enum Value<'a> {
     Int(i64),
     /// Above `i64::MAX`.
     Uint(u64),
-    /// An integer beyond 64 bits, by its digits.
+    /// An integer beyond 64 bits, or a number larger than any float: by its digits.
     Big(&'a str),
     Float(f64),
     /// Nanoseconds since 1970, UTC.

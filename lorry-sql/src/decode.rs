@@ -1,7 +1,7 @@
 //! JSON straight into rows, without a tree of values in between.
 
 use crate::cells::{Cell, Rows};
-use crate::json::{Json, compact, is_large_integer, may_be_large};
+use crate::json::{Json, compact, is_beyond_64_bits, may_be_large};
 use crate::keys::Keys;
 use lorry_core::{Error, ErrorKind};
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -21,9 +21,14 @@ pub(crate) enum Unfit {
 pub(crate) fn decode(text: &str, rows: &mut Rows, keys: &mut Keys, each: &mut EachRow<'_>) -> Result<(), Unfit> {
     let (mark, known) = (rows.mark(), keys.len());
     let mut into = Into { rows, keys, each, refused: None, large: false, exact: false };
-    into.all(text)?;
-    if into.large {
-        // The parser rounds integers beyond 64 bits: once more, by the text of each value. It takes longer, and is rarely needed.
+    let parsed = into.all(text);
+    let out_of_range = matches!(&parsed, Err(Unfit::Shape(why)) if why.starts_with(OUT_OF_RANGE));
+    if !out_of_range {
+        parsed?;
+    }
+    if into.large || out_of_range {
+        // The parser rounds integers beyond 64 bits, and takes no number that is no float: once more, by the text of each value. It takes
+        // longer, and is rarely needed.
         into.rows.rewind(mark);
         into.keys.rewind(known, into.rows.columns().len());
         into.exact = true;
@@ -31,6 +36,9 @@ pub(crate) fn decode(text: &str, rows: &mut Rows, keys: &mut Keys, each: &mut Ea
     }
     Ok(())
 }
+
+/// What the parser says of a number beyond the range of floats. It has no code for that.
+const OUT_OF_RANGE: &str = "number out of range";
 
 /// What is done to each row before it ends.
 pub(crate) type EachRow<'a> = dyn FnMut(&mut Rows, &mut Keys) -> Result<(), Error> + 'a;
@@ -42,7 +50,7 @@ struct Into<'a, 'e> {
     refused: Option<Error>,
     /// A float was seen that may have been an integer beyond 64 bits.
     large: bool,
-    /// Integers beyond 64 bits keep their digits.
+    /// Numbers beyond 64 bits keep their digits.
     exact: bool,
 }
 
@@ -65,7 +73,7 @@ impl Into<'_, '_> {
                 compact(json, self.rows.text());
                 Value(self).text(at, Cell::Json)
             }
-            Some(b'-' | b'0'..=b'9') if is_large_integer(json) => {
+            Some(b'-' | b'0'..=b'9') if is_beyond_64_bits(json) => {
                 self.rows.text().push_str(json);
                 Value(self).text(at, Cell::Big)
             }

@@ -93,10 +93,14 @@ pub(crate) fn may_be_large(value: f64) -> bool {
     value.abs() >= i64::MAX as f64
 }
 
-/// Whether the text of a JSON number is that of an integer that no 64 bits hold.
-pub(crate) fn is_large_integer(number: &str) -> bool {
+/// Whether the text of a JSON number is that of an integer that no 64 bits hold, or of a number larger than any float.
+pub(crate) fn is_beyond_64_bits(number: &str) -> bool {
     let digits = number.strip_prefix('-').unwrap_or(number);
-    digits.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<i64>().is_err() && number.parse::<u64>().is_err()
+    let is_integer = digits.bytes().all(|byte| byte.is_ascii_digit());
+    match is_integer {
+        true => number.parse::<i64>().is_err() && number.parse::<u64>().is_err(),
+        false => number.parse::<f64>().is_ok_and(f64::is_infinite),
+    }
 }
 
 /// Appends a JSON text without the space between its tokens.

@@ -26,6 +26,8 @@ pub(crate) struct Keys {
     table: HashMap<String, String>,
     /// Columns that take no values, folded.
     computed: HashSet<String>,
+    /// The table is a view, which gets no columns.
+    is_view: bool,
     ignored: usize,
     /// How many columns the table will have.
     width: usize,
@@ -54,6 +56,7 @@ impl Keys {
             columns: HashMap::new(),
             table: HashMap::new(),
             computed: HashSet::new(),
+            is_view: false,
             ignored: 0,
             width: 0,
             first: NO_KEY,
@@ -69,6 +72,7 @@ impl Keys {
     pub(crate) fn learn(&mut self, table: &Table) {
         self.table =
             table.columns.iter().map(|column| (fold(self.dialect, &column.name), column.name.clone())).collect();
+        self.is_view = table.is_view;
         self.computed = table.computed.iter().map(|name| fold(self.dialect, name)).collect();
         self.width = table.width + self.columns.keys().filter(|name| !self.table.contains_key(*name)).count();
     }
@@ -162,6 +166,10 @@ impl Keys {
             (_, Evolve::Ignore) => Ok(None),
             _ if self.computed.contains(folded) => Err(is_computed(name)),
             (Some(spelling), _) => Err(in_another_case(self.dialect, name, spelling)),
+            (None, Evolve::Add) if self.is_view => {
+                let text = format!("a view gets no column for the key {:?}", shown(name));
+                Err(Error::data(ErrorKind::Constraint, "insert rows", text).hint("evolve=ignore leaves new keys out"))
+            }
             (None, Evolve::Add) => {
                 self.dialect.check_name(name)?;
                 if self.width >= self.dialect.most_columns() {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
-use tokio::task::{AbortHandle, JoinHandle};
+use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 /// Writes messages as rows into a table of a SQL database.
 ///
@@ -30,7 +30,17 @@ pub struct SqlSink {
     ready: Result<Ready>,
     limits: Limits,
     stop: bool,
-    running: Option<AbortHandle>,
+    running: Option<Running>,
+}
+
+/// Work that is ended with its owner, where it can be ended.
+#[derive(Debug)]
+struct Running(AbortHandle);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 #[derive(Debug)]
@@ -102,11 +112,27 @@ impl Ready {
             tokio::spawn(work)
         }
     }
+
+    /// Work that ends when nobody waits for it any more.
+    async fn run<F>(
+        &self,
+        op: &'static str,
+        work: impl FnOnce(tokio::sync::OwnedMutexGuard<Session>) -> F,
+    ) -> Result<()>
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let handle = self.start(work).await;
+        let _running = Running(handle.abort_handle());
+        handle.await.map_err(|error| gone(op, error))?
+    }
 }
 
-fn gone(error: tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::Closed, Class::Ambiguous, "insert rows", "the writer ended before it answered")
-        .caused_by(error)
+fn gone(op: &'static str, error: JoinError) -> Error {
+    if error.is_panic() {
+        return Error::config(ErrorKind::Panic, op, error);
+    }
+    Error::new(ErrorKind::Closed, Class::Ambiguous, op, "the writer ended before it answered").caused_by(error)
 }
 
 #[async_trait]
@@ -130,8 +156,7 @@ impl Sink for SqlSink {
             .hint("leave out --name, or write if-exists=append"));
         }
         context.status.connecting();
-        let opened = ready.start(|mut session| async move { session.open().await }).await;
-        opened.await.map_err(gone)??;
+        ready.run("open the database", |mut session| async move { session.open().await }).await?;
         context.status.up();
         Ok(())
     }
@@ -140,27 +165,98 @@ impl Sink for SqlSink {
         let ready = self.ready.as_ref().map_err(Error::clone)?;
         let (stop, len) = (self.stop, batch.len());
         let written = ready.start(move |mut session| async move { session.write(&batch, stop).await }).await;
-        self.running = Some(written.abort_handle());
+        self.running = Some(Running(written.abort_handle()));
         Ok(Box::pin(async move {
             match written.await {
                 Ok(written) => written,
-                Err(error) => Err(Failures::all(len, &gone(error))),
+                Err(error) => Err(Failures::all(len, &gone("insert rows", error))),
             }
         }))
     }
 
     async fn close(&mut self) -> Result<()> {
         let Ok(ready) = &self.ready else { return Ok(()) };
-        let closed = ready.start(|mut session| async move { session.close().await }).await;
-        closed.await.map_err(gone)?
+        ready.run("close the database", |mut session| async move { session.close().await }).await
     }
 }
 
-/// Ends what is under way, where it can be ended.
-impl Drop for SqlSink {
-    fn drop(&mut self) {
-        if let Some(running) = &self.running {
-            running.abort();
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+    use crate::table::{Dialect, Table, TableName};
+    use crate::writer::{Part, Refused, Writer};
+    use lorry_core::Message;
+
+    /// A database with a fault in it, or one that never answers.
+    #[derive(Debug)]
+    struct Broken {
+        hangs: bool,
+        blocks: bool,
+        alive: Arc<()>,
+    }
+
+    #[async_trait]
+    impl Writer for Broken {
+        fn dialect(&self) -> &'static dyn Dialect {
+            &crate::sqlite::Sqlite
         }
+
+        fn blocks(&self) -> bool {
+            self.blocks
+        }
+
+        async fn connect(&mut self) -> Result<()> {
+            let _alive = self.alive.clone();
+            if self.hangs { std::future::pending().await } else { Ok(()) }
+        }
+
+        async fn describe(&mut self, _: &TableName) -> Result<Option<Table>> {
+            Ok(None)
+        }
+
+        async fn execute(&mut self, _: &[String]) -> Result<()> {
+            panic!("a fault in the code")
+        }
+
+        async fn insert(&mut self, _: &[Part<'_>]) -> Result<(), Refused> {
+            Ok(())
+        }
+
+        async fn close(&mut self) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn sink(writer: Broken) -> SqlSink {
+        let settings = Settings::take(&mut SqlOptions::new("sqlite::memory:").table("t").args().unwrap()).unwrap();
+        let ready = Ready {
+            blocks: writer.blocks(),
+            if_exists: settings.if_exists,
+            identity: String::new(),
+            session: Arc::new(Mutex::new(Session::new(settings, Box::new(writer)))),
+        };
+        SqlSink { ready: Ok(ready), limits: Limits::default(), stop: true, running: None }
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault_and_no_doubt() {
+        for blocks in [false, true] {
+            let mut sink = sink(Broken { hangs: false, blocks, alive: Arc::default() });
+            sink.open(Context::detached("s")).await.unwrap();
+            let batch = Batch::new(vec![Message::new(r#"{"a":1}"#)]);
+            let failures = sink.send(batch).await.unwrap().await.unwrap_err().into_vec();
+            assert_eq!((failures[0].error.kind(), failures[0].error.class()), (ErrorKind::Panic, Class::Config));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_open_leaves_nothing_behind() {
+        let alive = Arc::new(());
+        let mut sink = sink(Broken { hangs: true, blocks: false, alive: alive.clone() });
+        let opening = tokio::time::timeout(Duration::from_secs(1), sink.open(Context::detached("s")));
+        assert!(opening.await.is_err());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(Arc::strong_count(&alive), 2, "it still connects");
     }
 }

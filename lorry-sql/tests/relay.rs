@@ -97,3 +97,16 @@ async fn a_relay_with_a_name_does_not_replace() {
     assert!(error.to_string().contains("--name"), "{error}");
     assert_eq!(folder.texts("SELECT count(*) FROM t"), ["1"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_waits_for_a_lock_says_so() {
+    let folder = Folder::new();
+    let to_sink = || Stream::from_source(source(numbered(10))).to(SqlSink::new(folder.address("t")));
+    Relay::new([to_sink()]).run().await.unwrap();
+    let other = Connection::open(folder.file()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let running = Relay::new([to_sink()]).drain_timeout(std::time::Duration::from_secs(3)).spawn();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    let error = running.stop().await.unwrap_err();
+    assert!(error.to_string().contains("sqlsink0: begin: database is locked"), "{error}");
+}

@@ -134,7 +134,7 @@ pub(crate) struct RelayFlags {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct IdentityFlags {
-    /// A name makes the relay durable: a later one of the same name goes on where this one ended
+    /// A name makes the relay durable: its MQTT sessions stay, and a later one of the same name goes on with them
     #[arg(long, value_name = "NAME", help_heading = "Identity")]
     pub(crate) name: Option<String>,
     /// Tells apart processes that share the work of one name

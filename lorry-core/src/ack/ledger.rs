@@ -84,13 +84,6 @@ impl Ledger {
         lane.issue(chunk, bytes, into);
     }
 
-    /// The source could not even hand over a message.
-    pub(crate) fn not_handed_over(&self) {
-        let mut lanes = lock(&self.lanes);
-        lanes.past.received += 1;
-        lanes.past.count(super::Outcome::Rejected, self.on_rejected == OnRejected::Settle);
-    }
-
     /// The lane is gone: nothing of it can be settled any more.
     pub(crate) fn lose(&self, id: LaneId) {
         let mut lanes = lock(&self.lanes);

@@ -11,6 +11,7 @@ use super::source::Guarantee;
 use super::state::{MemoryState, StateStore};
 use crate::ack::{Bound, Ledger, Tally};
 use crate::flow::{Ending, Graph, InputState, Meeting};
+use crate::registry::Role;
 use crate::sync::lock;
 use crate::{Error, ErrorKind};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -240,9 +241,15 @@ impl Control {
             let waits = statuses.iter().find(|status| matches!(status.state(), State::Idle | State::Connecting))?;
             Some(format!("; {} is still connecting", waits.element()))
         };
+        // One that takes and does not confirm says nothing of itself.
+        let unconfirmed = || {
+            let sinks = self.graph.nodes().iter().filter(|node| node.role == Role::Sink);
+            let held = sinks.filter_map(|node| Some((node.account().held.filter(|held| *held > 0)?, &node.name)));
+            held.max().map(|(held, name)| format!("; {held} {} for {name}", if held == 1 { "waits" } else { "wait" }))
+        };
         let were = if held == 1 { "message was" } else { "messages were" };
-        let text =
-            format!("{held} {were} left undelivered within {within} s{}", down.or_else(silent).unwrap_or_default());
+        let why = down.or_else(silent).or_else(unconfirmed).unwrap_or_default();
+        let text = format!("{held} {were} left undelivered within {within} s{why}");
         self.fail(Error::transient(ErrorKind::Timeout, "", text));
     }
 

@@ -175,9 +175,8 @@ impl<T: Send + 'static> Driver<T> {
                 }
                 Ok(Event::LaneRepeats(lane)) => self.state.ledger.supersede(lane),
                 Ok(Event::End) => return Ok(()),
-                Err(error) if error.class() == Class::Data => self.cannot_hand_over(error)?,
                 // A source that keeps a connection rides out by itself what may pass: this is the end.
-                Err(error) if error.class() == Class::Config => return Err(error),
+                Err(error) if matches!(error.class(), Class::Config | Class::Data) => return Err(error),
                 Err(error) => {
                     self.state.ledger.lose_all();
                     if self.info.guarantee == Guarantee::Replayable {
@@ -188,19 +187,6 @@ impl<T: Send + 'static> Driver<T> {
                         () = &mut stopped => return Ok(()),
                     }
                 }
-            }
-        }
-    }
-
-    /// The source has a message that it cannot even hand over; the policy is the same as for one that a sink refuses.
-    fn cannot_hand_over(&self, error: Error) -> Result<()> {
-        self.state.ledger.not_handed_over();
-        self.state.refused.fetch_add(1, Ordering::AcqRel);
-        match self.control.settings.on_error {
-            super::OnError::Stop => Err(error.with("from", &self.state.name)),
-            super::OnError::Drop => {
-                tracing::warn!(element = %self.state.name, "{error}; message dropped");
-                Ok(())
             }
         }
     }

@@ -91,14 +91,14 @@ impl Backoff {
     }
 
     /// Notes a failure and says what to do. Data errors are not for this schedule: they are treated like config errors. A config
-    /// error of kind [`Closed`](ErrorKind::Closed) is final, whatever went before.
+    /// error of kind [`Closed`](ErrorKind::Closed) or [`Panic`](ErrorKind::Panic) is final, whatever went before.
     pub fn failed(&mut self, error: &Error) -> Next {
         if self.since.take().is_some_and(|since| since.elapsed() >= self.retry.healthy) {
             self.exponent = 0;
         }
         match error.class() {
-            // A closed stdout, a program that has ended: nobody mends that while the process runs.
-            Class::Config if error.kind() == ErrorKind::Closed => Next::GiveUp,
+            // A closed stdout, a program that has ended, a fault in the code: nobody mends that while the process runs.
+            Class::Config if matches!(error.kind(), ErrorKind::Closed | ErrorKind::Panic) => Next::GiveUp,
             Class::Transient | Class::Ambiguous => Next::Wait(self.delay()),
             Class::Config | Class::Data if self.succeeded || self.retry.startup == Startup::Retry => {
                 Next::Wait(self.retry.degraded)

@@ -178,7 +178,7 @@ pub struct SinkInfo {
     pub kind: &'static str,
     /// The destination's canonical identity; never credentials or options.
     pub identity: String,
-    /// Whether it writes the positions of a batch together with the batch (design §4). Then [`Limits::receipts`] is 1.
+    /// Whether it writes the positions of a batch together with the batch; see [Positions](Sink#positions). Then [`Limits::receipts`] is 1.
     pub keeps_positions: bool,
     /// What it cannot carry, in words for `check`: "headers", "the key".
     pub loses: Vec<&'static str>,

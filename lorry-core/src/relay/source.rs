@@ -44,8 +44,7 @@ use std::time::Duration;
 /// A networked source runs its connection in a task of its own, which reads, pings and reconnects (by [`Backoff`](crate::Backoff),
 /// told to [`Status`](super::Status)) whether or not `next` is polled; `next` takes from a bounded queue. A lost connection is no
 /// error but [`Event::LaneLost`]. An error from `open` or `next`: `transient` has the runtime call `open` again after a delay, any
-/// other ends the relay. Except `data` from `next`: one message cannot be handed over (it is too large, it is malformed), and the
-/// error policy decides. Under `drop` the source stays open and is asked for the next one.
+/// other ends the relay, `data` too: a message that cannot be delivered stands in [`Chunk::refused`].
 ///
 /// # Wrong and right
 ///
@@ -269,7 +268,8 @@ pub enum Event<T = Message> {
     LaneClosing(LaneId, Duration),
     /// The lane is gone (a lost connection), and settling it is void. What was not settled comes again in another lane, as far as the
     /// [`Guarantee`] goes. What is on its way is delivered all the same: the origin may have forgotten it together with the connection.
-    /// Only of a [replayable](Guarantee::Replayable) source it is dropped at once.
+    /// Only of a [replayable](Guarantee::Replayable) source it is dropped at once. A source says so too of a lane that has come to its
+    /// end and is settled completely (a file that was rotated away): then it is forgotten.
     LaneLost(LaneId),
     /// It is certain that **everything** of this lost lane that was not settled is given again (the server has kept the session, and
     /// nothing was sent without acknowledgement). Whatever of it waits is dropped, so that a slow sink is not busy with repetitions:

@@ -49,6 +49,9 @@ impl StateStore for MemoryState {
     }
 }
 
+/// The file that a process holds. No key has this name: a dot in one is written as `%2E`.
+const LOCK: &str = ".lock";
+
 /// State in a folder, one file a key, one process at a time.
 #[derive(Debug)]
 pub struct DirState {
@@ -99,7 +102,7 @@ impl StateStore for DirState {
     fn lock(&self) -> Result<()> {
         let take = || {
             std::fs::create_dir_all(&self.dir)?;
-            std::fs::File::options().create(true).truncate(false).write(true).open(self.dir.join("lock"))
+            std::fs::File::options().create(true).truncate(false).write(true).open(self.dir.join(LOCK))
         };
         let file = take().map_err(|error| self.trouble("lock state", error))?;
         match file.try_lock() {
@@ -114,5 +117,27 @@ impl StateStore for DirState {
             }
             Err(std::fs::TryLockError::Error(error)) => Err(self.trouble("lock state", error)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_key_is_the_lock_or_a_file_being_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = DirState::new(dir.path());
+        state.lock().unwrap();
+        let keys = ["lock", ".lock", "a", "a.new", "..", "a/b"];
+        for key in keys {
+            assert_eq!(state.load(key).unwrap(), None, "{key}");
+            state.save(key, key.as_bytes()).unwrap();
+        }
+        for key in keys {
+            assert_eq!(state.load(key).unwrap().as_deref(), Some(key.as_bytes()));
+        }
+        assert_eq!(DirState::new(dir.path()).lock().unwrap_err().kind(), ErrorKind::Refused, "it is still held");
     }
 }

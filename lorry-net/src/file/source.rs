@@ -1,12 +1,13 @@
 //! The file source.
 
 use super::options::FileSourceOptions;
-use super::tail::{Named, Tail, Then, identity};
+use super::tail::{Named, Tail, Then, Version, identity};
+use crate::error::panicked;
 use crate::reader::{Portion, Reader, ReaderThread, Ready, Stamp, not_open};
 use lorry_core::relay::{
     Context, Event, Guarantee, Identity, LaneId, LaneKey, Position, Positions, Settled, Source, SourceInfo,
 };
-use lorry_core::{Class, Error, ErrorKind, Result, async_trait};
+use lorry_core::{Error, Result, async_trait};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
@@ -37,10 +38,20 @@ pub struct FileSource {
     options: FileSourceOptions,
     ready: Ready,
     state: State,
-    lanes: BTreeMap<LaneId, LaneKey>,
+    lanes: BTreeMap<LaneId, Lane>,
     next_lane: u64,
-    /// What was settled so far, by lane: where to go on after an error.
+    /// What was settled so far of these lanes: where to go on after an error.
     settled: BTreeMap<LaneKey, Position>,
+    /// What was read last.
+    version: Option<Version>,
+}
+
+/// A lane that is read, or has been read and is not settled yet.
+#[derive(Debug)]
+struct Lane {
+    key: LaneKey,
+    /// Of the last message that was handed out.
+    last: Option<Position>,
 }
 
 /// The file again, and what reading it gave.
@@ -69,6 +80,7 @@ impl FileSource {
             lanes: BTreeMap::new(),
             next_lane: 0,
             settled: BTreeMap::new(),
+            version: None,
         }
     }
 
@@ -80,12 +92,30 @@ impl FileSource {
     }
 
     /// Takes note of the lanes that pass by.
-    fn hand_out(&mut self, event: Result<Event>) -> Result<Event> {
-        if let Ok(Event::LaneOpened(lane, key)) = &event {
-            self.lanes.insert(*lane, key.clone());
-            self.next_lane = self.next_lane.max(lane.0 + 1);
+    fn hand_out(&mut self, event: Event) -> Event {
+        match &event {
+            Event::LaneOpened(lane, key) => {
+                self.lanes.insert(*lane, Lane { key: key.clone(), last: None });
+                self.next_lane = self.next_lane.max(lane.0 + 1);
+            }
+            Event::Chunk(chunk) => {
+                if let (Some(lane), Some(last)) = (self.lanes.get_mut(&chunk.lane), chunk.values.len().checked_sub(1)) {
+                    lane.last = Some(chunk.at.position(last));
+                }
+            }
+            _ => {}
         }
         event
+    }
+
+    /// Forgets a lane that gives nothing more and is settled completely: else there were more of them with each rotation.
+    fn retire(&mut self) -> Option<LaneId> {
+        let newest = *self.lanes.keys().next_back()?;
+        let mut older = self.lanes.range(..newest);
+        let (&id, _) = older.find(|(_, lane)| self.settled.get(&lane.key).copied() >= lane.last)?;
+        let lane = self.lanes.remove(&id)?;
+        self.settled.remove(&lane.key);
+        Some(id)
     }
 }
 
@@ -111,13 +141,18 @@ impl Source for FileSource {
             options: self.options.clone(),
             element: context.element.to_string(),
             start: self.start(&context),
+            version: self.version,
         };
         let lane = LaneId(self.next_lane);
         self.next_lane += 1;
         if named.metadata()?.is_file() {
             let opening = spawn_blocking(move || Tail::open(named, lane));
-            let (tail, opened) = opening.await.map_err(panicked)??;
-            self.ready.push(opened);
+            let (tail, key) = opening.await.map_err(|error| panicked("read file", error))??;
+            // The runtime has given up the lanes before.
+            self.lanes.clear();
+            self.settled.retain(|known, _| *known == key);
+            self.version = Some(tail.version());
+            self.ready.push(Event::LaneOpened(lane, key));
             self.state = read(Box::new(tail));
         } else if self.options.follow {
             return Err(Error::usage("option \"follow\" needs a regular file").with("file", self.path.display()));
@@ -133,8 +168,11 @@ impl Source for FileSource {
 
     async fn next(&mut self, limit: usize) -> Result<Event> {
         loop {
+            if let Some(lane) = self.retire() {
+                return Ok(Event::LaneLost(lane));
+            }
             if let Some(event) = self.ready.take(limit) {
-                return self.hand_out(event);
+                return Ok(self.hand_out(event));
             }
             match &mut self.state {
                 State::Closed => return Err(not_open()),
@@ -145,9 +183,10 @@ impl Source for FileSource {
                     self.state = tail.take().map_or(State::Closed, read);
                 }
                 State::Reading(turn) => {
-                    let (tail, turn) = turn.await.map_err(panicked)?;
+                    let (tail, turn) = turn.await.map_err(|error| panicked("read file", error))?;
                     self.state = State::Closed;
                     self.next_lane = self.next_lane.max(tail.lane().0 + 1);
+                    self.version = Some(tail.version());
                     let (portion, then) = turn?;
                     self.ready.add(portion);
                     self.state = match then {
@@ -166,9 +205,9 @@ impl Source for FileSource {
     async fn settle(&mut self, settled: Vec<Settled>) -> Result<()> {
         for settled in settled {
             if let Settled::UpTo(lane, position) = settled
-                && let Some(key) = self.lanes.get(&lane)
+                && let Some(lane) = self.lanes.get(&lane)
             {
-                self.settled.insert(key.clone(), position);
+                self.settled.insert(lane.key.clone(), position);
             }
         }
         Ok(())
@@ -178,8 +217,4 @@ impl Source for FileSource {
         (self.ready, self.state) = (Ready::default(), State::Closed);
         Ok(())
     }
-}
-
-fn panicked(error: tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::Panic, Class::Config, "read file", error)
 }

@@ -3,7 +3,7 @@
 use super::options::FileSourceOptions;
 use crate::error::io_error;
 use crate::reader::{Portion, Reader, Stamp};
-use lorry_core::relay::{Event, LaneId, LaneKey, Position, Positions};
+use lorry_core::relay::{Event, LaneId, LaneKey, Positions};
 use lorry_core::{Class, Error, ErrorKind, Result};
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind as Io, Seek, SeekFrom};
@@ -20,6 +20,15 @@ pub(super) struct Named {
     pub(super) element: String,
     /// Settled positions of lanes that this or an earlier process read.
     pub(super) start: Positions,
+    /// What this process read last under this name.
+    pub(super) version: Option<Version>,
+}
+
+/// A file, and how often its content was replaced by truncation since it is read: positions in one version say nothing about the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version {
+    inode: u64,
+    generation: u64,
 }
 
 /// An open file, read in turns. Each turn may block and is run where that does not hurt.
@@ -27,8 +36,7 @@ pub(super) struct Named {
 pub(super) struct Tail {
     named: Named,
     file: File,
-    inode: u64,
-    generation: u64,
+    version: Version,
     /// Another file has the name: this one is read to its end once more, since it may have grown before it was renamed.
     leaving: bool,
     reader: Reader,
@@ -60,21 +68,22 @@ impl Named {
         Ok(metadata)
     }
 
-    /// A truncated file begins anew under another key: positions in the old content say nothing about the new.
-    pub(super) fn key(&self, inode: u64, generation: u64) -> LaneKey {
+    fn key(&self, Version { inode, generation }: Version) -> LaneKey {
         let part = if generation == 0 { inode.to_string() } else { format!("{inode}.{generation}") };
         LaneKey::new(&self.element, &identity(&self.path), &part)
     }
 
-    /// Which generation of the file to go on with, and from where.
-    fn resume(&self, inode: u64, length: u64) -> (u64, u64) {
-        let known = (0..).map_while(|generation| self.start.get(&self.key(inode, generation)));
-        match known.enumerate().last() {
-            None => (0, 0),
-            Some((generation, Position(at))) if at <= length => (generation as u64, at),
-            Some((generation, Position(at))) => {
+    /// Which version of the file to go on with, and from where.
+    fn resume(&self, inode: u64, length: u64) -> (Version, u64) {
+        let first = self.version.filter(|version| version.inode == inode).unwrap_or(Version { inode, generation: 0 });
+        let versions = (first.generation..).map(|generation| Version { inode, generation });
+        let known = versions.map_while(|version| Some((version, self.start.get(&self.key(version))?.0)));
+        match known.last() {
+            None => (first, 0),
+            Some((version, at)) if at <= length => (version, at),
+            Some((version, at)) => {
                 tracing::warn!(file = %self.path.display(), position = at, length, "the file is shorter than what was read of it; starting at its beginning");
-                (generation as u64 + 1, 0)
+                (Version { inode, generation: version.generation + 1 }, 0)
             }
         }
     }
@@ -86,18 +95,17 @@ pub(super) fn identity(path: &Path) -> String {
 }
 
 impl Tail {
-    /// Opens the file where it is to be resumed; the event announces its lane.
-    pub(super) fn open(named: Named, lane: LaneId) -> Result<(Self, Event)> {
+    /// Opens the file where it is to be resumed, and names the key of its lane.
+    pub(super) fn open(named: Named, lane: LaneId) -> Result<(Self, LaneKey)> {
         named.metadata()?;
         let mut file = File::open(&named.path).map_err(|error| named.trouble(OPEN, error))?;
         let metadata = file.metadata().map_err(|error| named.trouble(OPEN, error))?;
-        let inode = inode(&metadata);
-        let (generation, offset) = named.resume(inode, metadata.len());
+        let (version, offset) = named.resume(inode(&metadata), metadata.len());
         file.seek(SeekFrom::Start(offset)).map_err(|error| named.trouble(OPEN, error))?;
         let stamp = Stamp { address: named.path.display().to_string(), format: named.options.format };
         let reader = Reader::new(lane, stamp, named.options.max_size.bytes(), offset);
-        let opened = Event::LaneOpened(lane, named.key(inode, generation));
-        Ok((Self { named, file, inode, generation, leaving: false, reader }, opened))
+        let key = named.key(version);
+        Ok((Self { named, file, version, leaving: false, reader }, key))
     }
 
     /// Reads on.
@@ -125,19 +133,17 @@ impl Tail {
             tracing::info!(file = %self.named.path.display(), "truncated; reading from its beginning");
             let path = self.named.path.display().to_string();
             self.file.seek(SeekFrom::Start(0)).map_err(|error| io_error(READ, error).with("file", path))?;
-            self.generation += 1;
+            self.version.generation += 1;
             self.reader.finish(portion);
             self.reader = self.reader.again();
-            portion
-                .ready
-                .push_back(Ok(Event::LaneOpened(self.reader.lane, self.named.key(self.inode, self.generation))));
+            portion.ready.push_back(Event::LaneOpened(self.reader.lane, self.named.key(self.version)));
             return Ok(Then::More);
         }
         match std::fs::metadata(&self.named.path) {
             // Between the renaming of the old file and the making of the new.
             Err(error) if error.kind() == Io::NotFound => Ok(Then::Wait),
             Err(error) => Err(self.named.trouble(READ, error).classed(Class::Transient)),
-            Ok(metadata) if inode(&metadata) == self.inode => Ok(Then::Wait),
+            Ok(metadata) if inode(&metadata) == self.version.inode => Ok(Then::Wait),
             Ok(_) if !self.leaving => {
                 self.leaving = true;
                 Ok(Then::More)
@@ -148,7 +154,9 @@ impl Tail {
 
     fn switch(&mut self, portion: &mut Portion) -> Result<Then> {
         let next = LaneId(self.reader.lane.0 + 1);
-        let (new, opened) = match Self::open(self.named.clone(), next) {
+        // What takes the name is a new file, even if it has the number of one that was read before and is gone.
+        let named = Named { start: Positions::default(), version: None, ..self.named.clone() };
+        let (new, key) = match Self::open(named, next) {
             Ok(new) => new,
             // Gone again in between: look again later.
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Then::Wait),
@@ -156,9 +164,14 @@ impl Tail {
         };
         tracing::info!(file = %self.named.path.display(), "rotated; reading the new file");
         self.reader.finish(portion);
-        portion.ready.push_back(Ok(opened));
+        portion.ready.push_back(Event::LaneOpened(next, key));
         *self = new;
         Ok(Then::More)
+    }
+
+    /// What is being read.
+    pub(super) fn version(&self) -> Version {
+        self.version
     }
 
     /// The lane being read.

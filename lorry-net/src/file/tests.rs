@@ -122,14 +122,19 @@ async fn a_file_shorter_than_its_position_begins_anew_under_another_key() {
 async fn a_line_too_long_is_refused_and_the_stream_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("in.txt");
-    fs::write(&path, format!("a\n{}\nb\n", "x".repeat(1_000_000))).unwrap();
+    let long = "x".repeat(1_000_000);
+    fs::write(&path, format!("a\n{long}\nb\n{long}")).unwrap();
     let mut source = opened(&path, FileSourceOptions { max_size: Size(1_000), ..FileSourceOptions::default() }).await;
     lane(&mut source).await;
     assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["a"]);
-    let error = source.next(256).await.unwrap_err();
-    assert_eq!((error.class(), error.kind()), (Class::Data, ErrorKind::TooLarge));
-    assert!(error.to_string().contains("offset: 2"), "{error}");
-    assert_eq!(rest(&mut source, 256).await, [("b".into(), 1_000_005)]);
+    for (offset, end, next) in [(2, 1_000_003, Some("b")), (1_000_005, 2_000_005, None)] {
+        let refused = chunk(&mut source, 256).await.unwrap();
+        let [(0, error)] = &refused.refused[..] else { panic!("{refused:?}") };
+        assert_eq!((error.class(), error.kind()), (Class::Data, ErrorKind::TooLarge));
+        assert!(error.to_string().contains(&format!("offset: {offset}")), "{error}");
+        assert_eq!((refused.values.len(), refused.at.position(0)), (1, Position(end)), "it has a place");
+        assert_eq!(chunk(&mut source, 256).await.map(|chunk| texts(&chunk).concat()).as_deref(), next);
+    }
 }
 
 #[tokio::test]
@@ -204,6 +209,34 @@ async fn following_through_truncation() {
     let second = lane(&mut source).await;
     assert!(second.0 > first.0 && second.1 != first.1);
     assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["new"]);
+}
+
+/// Neither the source nor the ledger of its relay keeps what is over, and reading goes on where it should afterwards.
+#[tokio::test(start_paused = true)]
+async fn what_is_rotated_away_and_settled_is_forgotten() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    fs::write(&path, "0\n").unwrap();
+    let mut source = opened(&path, followed()).await;
+    let mut current = lane(&mut source).await;
+    for n in 0..100 {
+        let got = chunk(&mut source, 256).await.unwrap();
+        assert_eq!((texts(&got), got.lane), (vec![n.to_string()], current.0));
+        if n % 2 == 0 {
+            fs::rename(&path, dir.path().join("old")).unwrap();
+        }
+        // Another file, or the same truncated.
+        fs::write(&path, "").unwrap();
+        let before = std::mem::replace(&mut current, lane(&mut source).await).0;
+        source.settle(vec![Settled::UpTo(before, got.at.position(0))]).await.unwrap();
+        let event = timeout(Duration::from_secs(1), source.next(256)).await.expect("the lane is kept");
+        assert!(matches!(event.unwrap(), Event::LaneLost(lost) if lost == before));
+        append(&path, &format!("{}\n", n + 1));
+    }
+    // After an error, although what was settled of the versions before is forgotten.
+    source.open(Context::detached("filesrc0")).await.unwrap();
+    assert_eq!(lane(&mut source).await.1, current.1);
+    assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["100"]);
 }
 
 #[tokio::test]

@@ -41,10 +41,8 @@ impl Source for StdinSource {
     async fn next(&mut self, limit: usize) -> Result<Event> {
         let thread = self.thread.as_mut().ok_or_else(not_open)?;
         // Trying again would only hide that something is missing.
-        thread.next(limit).await.map_err(|error| match error.class() {
-            Class::Data => error,
-            _ => Error::config(ErrorKind::Closed, READ_STDIN, error.message()).caused_by(error),
-        })
+        let lost = |error: Error| Error::config(ErrorKind::Closed, READ_STDIN, error.message()).caused_by(error);
+        thread.next(limit).await.map_err(lost)
     }
 
     async fn settle(&mut self, _: Vec<Settled>) -> Result<()> {

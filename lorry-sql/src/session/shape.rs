@@ -117,7 +117,7 @@ impl Known {
     /// The statements that make room for the rows. A column that had nothing but `Null` so far waits for a value to tell its type.
     ///
     /// # Errors
-    /// Class `config`: it is a view.
+    /// It turned out to be a view, of kind `NotFound`: the messages are told when they are looked at anew.
     fn missing(&self, dialect: &dyn Dialect) -> Result<Vec<String>> {
         let rows = &self.maker.rows;
         if rows.len() == 0 {
@@ -148,7 +148,7 @@ impl Known {
         if let Some(table) = &self.table {
             if let (true, Some((name, _))) = (table.is_view, columns.first()) {
                 let text = format!("{} is a view and gets no column for the key {name:?}", self.name);
-                return Err(Error::config(ErrorKind::Refused, "add a column", text).hint(NO_NEW_COLUMNS));
+                return Err(Error::config(ErrorKind::NotFound, "add a column", text));
             }
             return Ok(columns.into_iter().map(|(name, kind)| dialect.add_column(&self.name, name, kind)).collect());
         }

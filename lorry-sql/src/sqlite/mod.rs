@@ -7,4 +7,6 @@ mod pace;
 mod value;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use dialect::Sqlite;
 pub(crate) use options::{SqliteOptions, database};

@@ -37,7 +37,8 @@ pub(crate) struct SqliteOptions {
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { synchronous: Synchronous::default(), busy_timeout: Span(Duration::from_secs(5)) }
+        // While SQLite waits by itself nobody hears what for.
+        Self { synchronous: Synchronous::default(), busy_timeout: Span(Duration::from_secs(1)) }
     }
 }
 

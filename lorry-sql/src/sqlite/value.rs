@@ -43,6 +43,8 @@ pub(crate) fn bind(
             to.raw_bind_parameter(parameter, digits)
         }
         Value::Uint(_) | Value::Big(_) => return Err(loses_digits(value)),
+        // SQLite itself would write fifteen digits.
+        Value::Float(value) if affinity == Affinity::Text => to.raw_bind_parameter(parameter, format!("{value:?}")),
         Value::Float(value) => to.raw_bind_parameter(parameter, value),
         Value::Time(nanos) => to.raw_bind_parameter(parameter, timestamp(Timestamp::from_nanos(nanos))),
         Value::Text(text) | Value::Json(text) => to.raw_bind_parameter(parameter, text),

@@ -75,6 +75,22 @@ async fn integers_beyond_64_bits_keep_their_digits_or_are_refused() {
 
 #[tokio::test]
 #[ignore = "needs postgresql"]
+async fn numbers_beyond_floats_keep_their_digits_or_are_refused() {
+    let server = server();
+    server.psql("CREATE TABLE old (f double precision)");
+    let mut sink = open(&options(&server, "new")).await.unwrap();
+    deliver(&mut sink, batch([r#"{"a": 1e400, "o": [-1.5e999]}"#])).await.unwrap();
+    assert_eq!(types(&server, "new"), "a numeric\no jsonb");
+    assert_eq!(server.psql("SELECT a = 10::numeric ^ 400, (o->>0)::numeric = -15 * 10::numeric ^ 998 FROM new"), "t|t");
+    let mut sink = open_to_drop(&options(&server, "old")).await;
+    for row in [r#"{"f": 1e400}"#, r#"{"n": 1e200000}"#] {
+        let (_, class, text) = only(deliver(&mut sink, batch([row])).await);
+        assert_eq!(class, Class::Data, "{text}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs postgresql"]
 async fn nested_values_are_jsonb() {
     let server = server();
     let mut sink = open_to_drop(&options(&server, "t")).await;

@@ -129,7 +129,10 @@ async fn the_drain_has_a_limit_and_says_what_is_left() {
     tokio::time::sleep(SECOND).await;
     let error = running.stop().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(error.to_string().contains("1000 messages were left undelivered within 5 s"), "{error}");
+    assert!(
+        error.to_string().contains("1000 messages were left undelivered within 5 s; 1000 wait for keepsink0"),
+        "{error}"
+    );
     assert_eq!(began.elapsed(), 6 * SECOND);
     assert_eq!(read.lock().unwrap().up_to(), None);
     assert!(read.lock().unwrap().closed, "the source is closed gracefully all the same");
@@ -137,9 +140,10 @@ async fn the_drain_has_a_limit_and_says_what_is_left() {
 
 #[tokio::test(start_paused = true)]
 async fn one_message_that_is_left_is_no_plural() {
-    for (messages, says) in
-        [(1, "1 message was left undelivered within 0.5 s"), (2, "2 messages were left undelivered")]
-    {
+    for (messages, says) in [
+        (1, "1 message was left undelivered within 0.5 s; 1 waits for keepsink0"),
+        (2, "2 messages were left undelivered"),
+    ] {
         let (source, sink) = (Numbers::to(messages).then_waits(), Keep::new().taking(100 * SECOND));
         let running = Relay::new([Stream::from_source(source).to(sink)]).drain_timeout(SECOND / 2).spawn();
         tokio::time::sleep(SECOND).await;

@@ -248,23 +248,28 @@ async fn a_config_error_of_kind_closed_is_final_even_after_a_success() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_the_source_cannot_hand_over_follows_the_policy() {
-    let with_a_trip = || {
-        let mut source = Numbers::to(20);
-        source.trips.push_back((10, error(Class::Data)));
-        source
-    };
-    let report = Relay::new([Stream::from_source(with_a_trip()).to(Keep::new())]).spawn().wait().await;
+async fn a_message_that_the_source_refuses_follows_the_policy() {
+    let report = Relay::new([Stream::from_source(Numbers::to(20).unfit(10)).to(Keep::new())]).spawn().wait().await;
     let failure = report.error.unwrap();
-    assert!(failure.class() == Class::Data && failure.to_string().contains("numbersrc0"), "{failure}");
-    assert_eq!((report.received, report.failed, report.delivered + report.held), (11, 1, 10));
+    assert!(failure.class() == Class::Data && failure.to_string().contains("numbersrc0 #10"), "{failure}");
+    assert_eq!((report.failed, report.delivered), (1, 10));
 
-    let source = with_a_trip();
+    let source = Numbers::to(20).unfit(19);
     let log = source.log.clone();
     let relay = Relay::new([Stream::from_source(source).to(Keep::new())]).on_error(OnError::Drop);
     let report = relay.run().await.unwrap();
-    assert_eq!((report.received, report.delivered, report.dropped, report.held), (21, 20, 1, 0));
-    assert_eq!(log.lock().unwrap().opened, 1, "it stays open");
+    assert_eq!((report.received, report.delivered, report.dropped, report.held), (20, 19, 1, 0));
+    assert_eq!(log.lock().unwrap().up_to(), Some(19), "the last one is settled too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_data_error_of_a_source_ends_the_relay_whatever_the_policy() {
+    let mut source = Numbers::to(20).then_waits();
+    source.trips.push_back((10, error(Class::Data)));
+    let relay = Relay::new([Stream::from_source(source).to(Keep::new())]).on_error(OnError::Drop);
+    let report = relay.spawn().wait().await;
+    assert_eq!(report.error.unwrap().class(), Class::Data);
+    assert_eq!((report.received, report.delivered, report.failed), (10, 10, 0));
 }
 
 /// Counts the lines that are logged, by a word in them.

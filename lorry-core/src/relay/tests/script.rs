@@ -30,6 +30,8 @@ pub(super) struct Numbers {
     /// Errors that `next` gives before these numbers, and errors of `open`.
     pub(super) trips: VecDeque<(u64, Error)>,
     pub(super) refuses_to_open: VecDeque<Error>,
+    /// The number that it finds undeliverable.
+    unfit: Option<u64>,
     lane: u64,
 }
 
@@ -64,6 +66,7 @@ impl Numbers {
             moved: Arc::default(),
             trips: VecDeque::new(),
             refuses_to_open: VecDeque::new(),
+            unfit: None,
             lane: 0,
         }
     }
@@ -80,6 +83,11 @@ impl Numbers {
 
     pub(super) fn promising(mut self, guarantee: Guarantee) -> Self {
         self.info = self.info.guarantee(guarantee);
+        self
+    }
+
+    pub(super) fn unfit(mut self, number: u64) -> Self {
+        self.unfit = Some(number);
         self
     }
 
@@ -139,7 +147,11 @@ impl Source<u64> for Numbers {
             return std::future::pending().await;
         }
         self.next = to;
-        Ok(Event::Chunk(Chunk::sequential(LaneId(self.lane), from, (from..to).collect())))
+        let mut chunk = Chunk::sequential(LaneId(self.lane), from, (from..to).collect());
+        if let Some(unfit) = self.unfit.filter(|unfit| (from..to).contains(unfit)) {
+            chunk.refuse((unfit - from) as usize, error(Class::Data));
+        }
+        Ok(Event::Chunk(chunk))
     }
 
     async fn settle(&mut self, settled: Vec<Settled>) -> Result<()> {
