@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::control::{Control, Phase};
-use super::pending::Pending;
+use super::pending::{Dropped, Pending};
 use super::queue::Queue;
 use super::resend::Resend;
 use super::retry::{Backoff, Next};
@@ -45,6 +45,15 @@ pub(super) struct Landed<T> {
     again: bool,
 }
 
+/// What became of items that were not delivered.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    /// Refused for good, or given again by their source.
+    pub(super) dropped: AtomicU64,
+    /// Not to be sent, since a message before them ends the relay.
+    pub(super) left: AtomicU64,
+}
+
 /// Everything that a sink's task has.
 pub(super) struct Driver<T> {
     pub(super) sink: Box<dyn Sink<T>>,
@@ -57,8 +66,7 @@ pub(super) struct Driver<T> {
     pub(super) pending: Pending<T>,
     pub(super) in_flight: InFlight<T>,
     pub(super) resend: Resend<T>,
-    /// Messages that the sink has refused for good, for the accounts.
-    pub(super) refused: Arc<AtomicU64>,
+    pub(super) account: Arc<Account>,
     /// An error that ends the relay has been reported.
     pub(super) fatal: bool,
 }
@@ -234,10 +242,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
         let limits = self.limits();
         let sink = &self.sink;
         let cut = self.pending.cut(&limits, |value| sink.weigh(value));
-        if cut.passed > 0 {
-            self.queue.done(cut.passed);
-            self.control.progressed();
-        }
+        self.passed(cut.on_record, cut.dropped);
         if cut.tokens.is_empty() {
             return;
         }
@@ -277,13 +282,19 @@ impl<T: Send + Sync + 'static> Driver<T> {
     fn without_what_is_over(&mut self, batch: Batch<T>, tokens: Vec<Token>) -> (Batch<T>, Vec<Token>) {
         let len = tokens.len();
         let (mut indices, mut kept) = (Vec::with_capacity(len), Vec::with_capacity(len));
-        let mut cut_short = false;
+        let (mut on_record, mut dropped) = (0, Dropped::default());
         for (index, token) in tokens.into_iter().enumerate() {
             if self.pending.has(&token) {
                 token.delivered();
-            } else if self.pending.is_barred(&token) {
-                cut_short = true;
-            } else if self.keeps_positions || !self.pending.is_unwanted(&token) {
+                on_record += 1;
+                continue;
+            }
+            // Of what is given again a batch that has positions stays complete.
+            let is_over = match self.keeps_positions {
+                true => self.pending.is_barred(&token, &mut dropped),
+                false => self.pending.is_unwanted(&token, &mut dropped),
+            };
+            if !is_over {
                 indices.push(index);
                 kept.push(token);
             }
@@ -291,13 +302,22 @@ impl<T: Send + Sync + 'static> Driver<T> {
         if kept.len() == len {
             return (batch, kept);
         }
-        self.queue.done(len - kept.len());
-        self.control.progressed();
-        let rest = match cut_short && self.keeps_positions {
+        self.passed(on_record, dropped);
+        let rest = match dropped.len() > 0 && self.keeps_positions {
             true => batch.select(indices).with_marks(self.pending.marks(&kept)),
             false => self.rest(&batch, indices),
         };
         (rest, kept)
+    }
+
+    /// These are not before the sink any more, without having been sent.
+    fn passed(&mut self, on_record: usize, dropped: Dropped) {
+        if on_record + dropped.len() > 0 {
+            self.account.dropped.fetch_add(dropped.superseded as u64, Ordering::AcqRel);
+            self.account.left.fetch_add(dropped.barred as u64, Ordering::AcqRel);
+            self.queue.done(on_record + dropped.len());
+            self.control.progressed();
+        }
     }
 
     /// A part of a batch, sent again. What is not in it is decided, so the part completes what the marks say.
@@ -356,7 +376,7 @@ impl<T: Send + Sync + 'static> Driver<T> {
                 None => token.delivered(),
                 Some(failure) if failure.error.class() == Class::Data => {
                     answer.refused = true;
-                    self.refused.fetch_add(1, Ordering::AcqRel);
+                    self.account.dropped.fetch_add(1, Ordering::AcqRel);
                     // Under `stop` the relay ends here. Its source will say so; nothing behind it is sent meanwhile.
                     answer.ends |= self.context.stop_on_refusal && token.is_of_a_lane();
                     token.reject(failure.error);

@@ -30,8 +30,24 @@ pub(super) struct Cut<T> {
     pub(super) tokens: Vec<Token>,
     /// What becomes committable with it, for a sink that keeps positions.
     pub(super) marks: Vec<(LaneKey, Position)>,
-    /// Items that were passed over: given again by their source, or on record.
-    pub(super) passed: usize,
+    /// Items that were passed over since they are on record.
+    pub(super) on_record: usize,
+    pub(super) dropped: Dropped,
+}
+
+/// Items that were dropped undecided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Dropped {
+    /// Their source gives them again.
+    pub(super) superseded: usize,
+    /// A message before them ends the relay: they stay with their source.
+    pub(super) barred: usize,
+}
+
+impl Dropped {
+    pub(super) fn len(self) -> usize {
+        self.superseded + self.barred
+    }
 }
 
 impl<T> Pending<T> {
@@ -87,14 +103,22 @@ impl<T> Pending<T> {
         lane.key().and_then(|key| record.get(key)).is_some_and(|up_to| position <= up_to)
     }
 
-    /// Whether this is not to be sent: its source gives it again, or a message before it ends the relay.
-    pub(super) fn is_unwanted(&self, token: &Token) -> bool {
-        self.unwanted.load(Ordering::Acquire) > 0 && (token.is_barred() || self.direct && token.is_superseded())
+    /// Whether this is not to be sent, and why; noted in `dropped`. What is given again is sent all the same if it has gone through an
+    /// operator that remembers.
+    pub(super) fn is_unwanted(&self, token: &Token, dropped: &mut Dropped) -> bool {
+        if self.is_barred(token, dropped) {
+            return true;
+        }
+        let superseded = self.unwanted.load(Ordering::Acquire) > 0 && self.direct && token.is_superseded();
+        dropped.superseded += usize::from(superseded);
+        superseded
     }
 
-    /// Whether a message before it ends the relay.
-    pub(super) fn is_barred(&self, token: &Token) -> bool {
-        self.unwanted.load(Ordering::Acquire) > 0 && token.is_barred()
+    /// Whether a message before it ends the relay; noted in `dropped`.
+    pub(super) fn is_barred(&self, token: &Token, dropped: &mut Dropped) -> bool {
+        let barred = self.unwanted.load(Ordering::Acquire) > 0 && token.is_barred();
+        dropped.barred += usize::from(barred);
+        barred
     }
 
     /// What becomes committable with these items, for a sink that keeps positions; what waits here comes behind them.
@@ -109,23 +133,22 @@ impl<T> Pending<T> {
     /// Takes out what goes into the next batch; nothing if all of it was passed over.
     pub(super) fn cut(&mut self, limits: &Limits, weigh: impl Fn(&T) -> usize) -> Cut<T> {
         let room = limits.items.min(self.items.len());
-        let mut cut =
-            Cut { values: Vec::with_capacity(room), tokens: Vec::with_capacity(room), marks: Vec::new(), passed: 0 };
+        let (values, tokens) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        let mut cut = Cut { values, tokens, marks: Vec::new(), on_record: 0, dropped: Dropped::default() };
         let keeps_order = self.direct && self.record.is_some();
         let mut lanes = Lanes::default();
         let mut bytes = 0usize;
         while let Some(item) = self.items.front() {
-            if self.is_unwanted(&item.token) {
-                // Dropped undecided: its lane knows why.
+            if self.is_unwanted(&item.token, &mut cut.dropped) {
+                // Its lane knows why.
                 self.items.pop_front();
-                cut.passed += 1;
                 continue;
             }
             if keeps_order && self.has(&item.token) {
                 if let Some(item) = self.items.pop_front() {
                     item.token.delivered();
                 }
-                cut.passed += 1;
+                cut.on_record += 1;
                 continue;
             }
             if keeps_order && item.token.place().is_some_and(|(lane, _)| !lanes.admit(lane)) {

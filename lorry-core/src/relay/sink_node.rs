@@ -1,6 +1,6 @@
 //! The node of a sink: what the graph knows of it, and how it is wired.
 
-use super::drive_sink::{Driver, limits};
+use super::drive_sink::{Account, Driver, limits};
 use super::outlet::Outlet;
 use super::pending::Pending;
 use super::resend::Resend;
@@ -11,7 +11,7 @@ use crate::flow::{AnyNode, BatchingOverride, Count, Holds, Info, Node, SinkEnd, 
 use crate::registry::Role;
 use crate::sync::lock;
 use futures_util::stream::FuturesOrdered;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// The end of a branch.
@@ -71,12 +71,12 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         let load = queue.clone();
         control.add_load(Box::new(move || load.held()));
         let counted = queue.clone();
-        let refused = Arc::<AtomicU64>::default();
-        let refusals = refused.clone();
+        let account = Arc::<Account>::default();
+        let seen = account.clone();
         self.info.meter.read_from(move || {
             let (taken, gone) = counted.counts();
-            let dropped = refusals.load(Ordering::Acquire);
-            Count { taken, given: gone.saturating_sub(dropped), dropped }
+            let (dropped, left) = (seen.dropped.load(Ordering::Acquire), seen.left.load(Ordering::Acquire));
+            Count { taken, given: gone.saturating_sub(dropped + left), dropped }
         });
         self.up.add(self.branch, Box::new(Outlet::new(queue.clone(), &control)));
         match keeps_positions {
@@ -98,7 +98,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
             pending,
             in_flight,
             resend,
-            refused,
+            account,
             fatal: false,
         };
         wiring.sinks.push(Box::pin(driver.run()));
