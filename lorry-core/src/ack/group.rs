@@ -65,7 +65,8 @@ impl Drop for Group {
         for token in self.tokens.drain(..) {
             match &error {
                 Some(error) if announced == Some(worst) => token.resolve_announced(worst, error.clone()),
-                error => token.resolve(worst, error.clone()),
+                // A clone was dropped undecided, which is worse than what was said: nobody has said why.
+                _ => token.resolve(worst, None),
             }
         }
     }

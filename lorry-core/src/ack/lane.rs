@@ -3,6 +3,7 @@
 use super::run::{Completion, OnRejected, Run, Slot};
 use super::tally::Tally;
 use super::token::Outcome;
+use super::weight::Weight;
 use crate::Error;
 use crate::flow::Item;
 use crate::relay::{Chunk, LaneId, LaneKey, Position, Settled, Settlement, Verdict};
@@ -123,8 +124,8 @@ impl Lane {
     }
 
     /// Enters a chunk into the ledger and appends its items, tokens on them, to `into`. Items the source itself refused are rejected
-    /// at once and do not appear. `bytes` is their weight together.
-    pub(crate) fn issue<T>(self: &Arc<Self>, chunk: Chunk<T>, bytes: usize, into: &mut Vec<Item<T>>) {
+    /// at once and do not appear.
+    pub(crate) fn issue<T>(self: &Arc<Self>, chunk: Chunk<T>, weight: Weight, into: &mut Vec<Item<T>>) {
         let Chunk { values, at, refused, .. } = chunk;
         let len = values.len();
         if len == 0 {
@@ -133,7 +134,8 @@ impl Lane {
         let run = {
             let mut state = lock(&self.state);
             let seq = state.first + state.runs.len() as u64;
-            let run = Run::new(len, Completion::Lane { lane: self.clone(), seq, at, bytes });
+            let bytes = weight.total();
+            let run = Run::new(len, Completion::Lane { lane: self.clone(), seq, at, weight });
             state.runs.push_back(Entry::Open(Arc::downgrade(&run)));
             state.items += len;
             state.unsettled += len;

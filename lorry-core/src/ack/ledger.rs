@@ -3,6 +3,7 @@
 use super::lane::{Lane, Signals, Trouble};
 use super::run::OnRejected;
 use super::tally::Tally;
+use super::weight::Weight;
 use crate::flow::Item;
 use crate::relay::{Chunk, LaneId, LaneKey, Settled, Settlement};
 use crate::sync::lock;
@@ -76,21 +77,24 @@ impl Ledger {
     }
 
     /// Enters a chunk; its lane is opened if it is not known.
-    pub(crate) fn issue<T>(&self, chunk: Chunk<T>, bytes: usize, into: &mut Vec<Item<T>>) {
+    pub(crate) fn issue<T>(&self, chunk: Chunk<T>, weight: impl Into<Weight>, into: &mut Vec<Item<T>>) {
         let lane = {
             let mut lanes = lock(&self.lanes);
             lanes.open.entry(chunk.lane).or_insert_with(|| self.lane(chunk.lane, None)).clone()
         };
-        lane.issue(chunk, bytes, into);
+        lane.issue(chunk, weight.into(), into);
     }
 
     /// The lane is gone: nothing of it can be settled any more.
     pub(crate) fn lose(&self, id: LaneId) {
-        let mut lanes = lock(&self.lanes);
-        if let Some(lane) = lanes.open.remove(&id) {
-            lane.lose();
-            lanes.leaving.push(lane);
+        {
+            let mut lanes = lock(&self.lanes);
+            if let Some(lane) = lanes.open.remove(&id) {
+                lane.lose();
+                lanes.leaving.push(lane);
+            }
         }
+        self.forget();
     }
 
     /// All lanes are gone.
@@ -104,9 +108,9 @@ impl Ledger {
         lock(&self.lanes).leaving.iter().filter(|lane| lane.id() == id).for_each(|lane| lane.supersede());
     }
 
-    /// What was not settled of any lost lane comes again.
-    pub(crate) fn supersede_lost(&self) {
-        lock(&self.lanes).leaving.iter().for_each(|lane| lane.supersede());
+    /// What was not settled of lost lanes of this key comes again.
+    pub(crate) fn supersede_key(&self, key: &LaneKey) {
+        lock(&self.lanes).leaving.iter().filter(|lane| lane.key() == Some(key)).for_each(|lane| lane.supersede());
     }
 
     /// Nothing comes again any more: what is still on its way is wanted after all.

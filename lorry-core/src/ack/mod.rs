@@ -10,6 +10,7 @@ mod ledger;
 mod run;
 mod tally;
 mod token;
+mod weight;
 
 pub use token::{Outcome, Token};
 
@@ -17,6 +18,7 @@ pub(crate) use lane::Lane;
 pub(crate) use ledger::{Bound, Doubt, Full, Ledger};
 pub(crate) use run::{Completion, OnRejected, Run};
 pub(crate) use tally::Tally;
+pub(crate) use weight::Weight;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use super::lane::Lane;
 use super::tally::Tally;
 use super::token::{Outcome, Token};
+use super::weight::Weight;
 use crate::flow::Item;
 use crate::relay::At;
 use crate::sync::lock;
@@ -34,7 +35,7 @@ enum Slots {
 /// Who is told when a run ends.
 pub(crate) enum Completion {
     /// The ledger of a source lane.
-    Lane { lane: Arc<Lane>, seq: u64, at: At, bytes: usize },
+    Lane { lane: Arc<Lane>, seq: u64, at: At, weight: Weight },
     /// A caller of `emit`.
     Once { sender: Mutex<Option<oneshot::Sender<Result<()>>>>, counts: Arc<Mutex<Tally>> },
 }
@@ -155,12 +156,10 @@ impl Run {
         lock(&self.errors).iter().any(|(at, outcome, _)| *at as usize == index && *outcome == Outcome::Failed)
     }
 
-    /// The memory of its items that are not decided, in bytes, as if all had the same size.
+    /// The memory of its items that are not decided, in bytes.
     pub(super) fn undecided_bytes(&self) -> usize {
-        let Completion::Lane { bytes, .. } = &self.done else { return 0 };
-        let undecided = (0..self.len()).filter(|&index| self.decided(index).is_none()).count();
-        // A chunk has few items: no overflow.
-        bytes * undecided / self.len()
+        let Completion::Lane { weight, .. } = &self.done else { return 0 };
+        weight.part(self.len(), (0..self.len()).filter(|&index| self.decided(index).is_none()))
     }
 
     pub(super) fn lane(&self) -> Option<&Arc<Lane>> {
@@ -188,7 +187,7 @@ fn decided(seen: u32, outcome: Outcome) -> u32 {
 impl Drop for Run {
     fn drop(&mut self) {
         match &self.done {
-            Completion::Lane { lane, seq, bytes, .. } => lane.complete(*seq, *bytes, self),
+            Completion::Lane { lane, seq, weight, .. } => lane.complete(*seq, weight.total(), self),
             Completion::Once { sender, counts } => {
                 let outcome = self.decided(0).map_or(Outcome::Failed, |slot| slot.outcome);
                 lock(counts).count(outcome, false);

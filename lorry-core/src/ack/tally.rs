@@ -30,6 +30,11 @@ impl Tally {
         self.received.saturating_sub(decided)
     }
 
+    /// A value that was received, and has failed, since nothing more is taken: it never came in.
+    pub(crate) fn not_taken(&mut self) {
+        (self.received, self.failed) = (self.received - 1, self.failed - 1);
+    }
+
     pub(super) fn count(&mut self, outcome: Outcome, dropped: bool) {
         match outcome {
             Outcome::Filtered => self.filtered += 1,

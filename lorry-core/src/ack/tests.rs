@@ -475,3 +475,19 @@ fn a_refused_output_is_told_to_each_of_its_inputs_once() {
         assert_eq!(ledger.tally().failed, 1);
     }
 }
+
+/// Of a chunk in which items differ much, each counts with its own weight.
+#[test]
+fn what_is_not_decided_weighs_what_it_weighs() {
+    for (weights, all, last) in [(vec![1_000, 1, 1], 1_002, 1), (vec![10, 12, 11], 33, 11)] {
+        let ledger = ledger(Settlement::InOrder, OnRejected::Hold);
+        let (mut items, bound) = (Vec::new(), Bound { items: 10, bytes: 20 });
+        let weight = Weight::of(weights.iter().copied());
+        ledger.issue(Chunk::sequential(LaneId(1), 0, vec![0_u64, 1, 2]), weight, &mut items);
+        assert_eq!(ledger.full(bound, None), Ok(Some(Full::Bytes(20))), "{all}");
+        let waits = items.pop().unwrap();
+        items.into_iter().for_each(|item| item.token.delivered());
+        assert_eq!((ledger.full(bound, None), ledger.room(bound)), (Ok(None), 7), "{last}");
+        waits.token.delivered();
+    }
+}

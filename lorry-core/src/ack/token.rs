@@ -142,6 +142,11 @@ impl Token {
         }
     }
 
+    /// Drops it, for something that went into it ends the relay: all of it stays with its sources, those of other lanes too.
+    pub(crate) fn leave(self) {
+        self.lanes().iter().for_each(|lane| lane.stopping());
+    }
+
     /// The lane and position of the one item that it stands for.
     pub(crate) fn place(&self) -> Option<(&Arc<Lane>, Position)> {
         match &self.0 {

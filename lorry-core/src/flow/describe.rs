@@ -84,7 +84,7 @@ impl GraphNode {
 
 /// A join that waits for each of its inputs.
 pub(crate) struct Meeting {
-    /// The sources above each input, by name.
+    /// The sources above each input, by name; of a join above it, those of its inputs.
     pub(crate) inputs: Vec<Vec<Arc<str>>>,
     /// It goes on with the newest of an input, in place of waiting for another each time.
     pub(crate) keeps_the_newest: bool,
@@ -264,12 +264,27 @@ impl Graph {
 
     /// The joins that hold back what comes on one input until others bring theirs.
     pub(crate) fn meetings(&self) -> Vec<Meeting> {
-        let joins = self.nodes.iter().filter(|node| node.inputs.len() > 1 && node.holds != Holds::Nothing);
-        let meeting = |node: &GraphNode| Meeting {
-            inputs: node.inputs.iter().map(|&input| self.sources_above(input)).collect(),
-            keeps_the_newest: node.holds == Holds::UntilReplaced,
+        let waits = |place: &usize| self.waits_for_each(*place) || self.nodes[*place].holds == Holds::UntilReplaced;
+        let meeting = |place: usize| Meeting {
+            inputs: self.nodes[place].inputs.iter().flat_map(|&input| self.parties(input)).collect(),
+            keeps_the_newest: self.nodes[place].holds == Holds::UntilReplaced,
         };
+        let joins = (0..self.nodes.len()).filter(|&place| self.nodes[place].inputs.len() > 1).filter(waits);
         joins.map(meeting).collect()
+    }
+
+    fn waits_for_each(&self, place: usize) -> bool {
+        let node = &self.nodes[place];
+        node.inputs.len() > 1 && !matches!(node.holds, Holds::Nothing | Holds::UntilReplaced)
+    }
+
+    /// The sources above an input of a join; apart where they have met in joins of one of each before.
+    fn parties(&self, place: usize) -> Vec<Vec<Arc<str>>> {
+        match (&self.nodes[place].inputs[..], self.waits_for_each(place)) {
+            ([above], _) => self.parties(*above),
+            (inputs, true) => inputs.iter().flat_map(|&input| self.parties(input)).collect(),
+            _ => vec![self.sources_above(place)],
+        }
     }
 
     /// The sources whose items reach this node, by name.

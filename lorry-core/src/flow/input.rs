@@ -106,10 +106,11 @@ impl<T: Send + 'static> Input<T> {
         let mut items = Vec::with_capacity(1);
         Run::new(1, completion).issue([value], &mut items);
         lock(&counts).received += 1;
-        *lock(&self.0.state.last_arrival) = Some(Instant::now());
         let Some(ticket) = self.0.queue.push_all(&mut items) else {
+            lock(&counts).not_taken();
             return Err(ended());
         };
+        *lock(&self.0.state.last_arrival) = Some(Instant::now());
         match poll_fn(|cx| self.0.queue.poll_finished(cx, ticket)).await {
             true => Ok(Taken(receiver)),
             false => Err(ended()),

@@ -184,8 +184,7 @@ impl Control {
             later
         });
         if is_later {
-            let ending = if self.has_ended_counted() { Ending::CountedOut } else { Ending::EndOfStream };
-            lock(&self.inputs).iter().for_each(|input| input.close(ending));
+            lock(&self.inputs).iter().for_each(|input| input.close(Ending::EndOfStream));
         }
     }
 

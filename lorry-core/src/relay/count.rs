@@ -14,13 +14,15 @@ impl Control {
     pub(crate) fn admits(&self) -> u64 {
         match self.settings.count {
             None => u64::MAX,
-            Some(count) => *self.admission(count),
+            Some(count) => *self.admission(count, 0),
         }
     }
 
     /// How many more messages `count` admits of this source.
     pub(crate) fn admits_of(&self, source: &SourceState) -> u64 {
-        self.admits().saturating_sub(self.reserved(source))
+        let Some(count) = self.settings.count else { return u64::MAX };
+        let reserved = self.reserved(source);
+        self.admission(count, reserved).saturating_sub(reserved)
     }
 
     /// Lets so many in, or as many as `count` admits of this source. It says when they [`are in`](Control::entered).
@@ -30,7 +32,7 @@ impl Control {
             return wanted;
         };
         let reserved = self.reserved(source);
-        let mut admits = self.admission(count);
+        let mut admits = self.admission(count, reserved);
         let fits = usize::try_from(admits.saturating_sub(reserved)).unwrap_or(usize::MAX).min(wanted);
         *admits -= fits as u64;
         source.entering.store(fits, Ordering::Release);
@@ -74,9 +76,10 @@ impl Control {
         mine.map(needed_at).max().unwrap_or(0)
     }
 
-    fn admission(&self, count: u64) -> MutexGuard<'_, u64> {
+    /// What is still admitted, looked at anew where it is no more than this: some of what was admitted may have been filtered out.
+    fn admission(&self, count: u64, reserved: u64) -> MutexGuard<'_, u64> {
         let mut admits = lock(&self.admits);
-        if *admits == 0 {
+        if *admits <= reserved {
             let entering =
                 lock(&self.sources).iter().map(|source| source.entering.load(Ordering::Acquire)).sum::<usize>();
             let tally = self.tally();

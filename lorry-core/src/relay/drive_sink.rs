@@ -294,10 +294,12 @@ impl<T: Send + Sync + 'static> Driver<T> {
                 true => self.pending.is_barred(&token, &mut dropped),
                 false => self.pending.is_unwanted(&token, &mut dropped),
             };
-            if !is_over {
-                indices.push(index);
-                kept.push(token);
+            if is_over {
+                token.leave();
+                continue;
             }
+            indices.push(index);
+            kept.push(token);
         }
         if kept.len() == len {
             return (batch, kept);
@@ -359,7 +361,12 @@ impl<T: Send + Sync + 'static> Driver<T> {
         if !refused && !self.waits_after(&error) {
             return tokens.into_iter().for_each(|token| token.fail(error.clone()));
         }
-        let batch = if indices.len() == batch.len() { batch } else { self.rest(&batch, indices) };
+        let batch = match (ends && self.keeps_positions, indices.len() == batch.len()) {
+            // The message that ends the relay is not to be on record.
+            (true, _) => batch.select(indices).with_marks(self.pending.marks(&tokens)),
+            (false, true) => batch,
+            (false, false) => self.rest(&batch, indices),
+        };
         self.resend.add(batch, tokens, again);
     }
 

@@ -6,7 +6,7 @@ use super::pump::ending_on_stop;
 use super::queue::Queue;
 use super::retry::{Backoff, Next};
 use super::source::{Chunk, Event, Guarantee, Source, SourceInfo};
-use crate::ack::Ledger;
+use crate::ack::{Ledger, Weight};
 use crate::flow::{Count, Ending, Holds, Info, Item, Node};
 use crate::registry::Role;
 use crate::sync::lock;
@@ -165,7 +165,12 @@ impl<T: Send + 'static> Driver<T> {
                     }
                     self.admit(chunk);
                 }
-                Ok(Event::LaneOpened(lane, key)) => self.state.ledger.open_lane(lane, key),
+                Ok(Event::LaneOpened(lane, key)) => {
+                    if self.info.guarantee == Guarantee::Replayable {
+                        self.state.ledger.supersede_key(&key);
+                    }
+                    self.state.ledger.open_lane(lane, key);
+                }
                 Ok(Event::LaneClosing(..)) => exact = true,
                 Ok(Event::LaneLost(lane)) => {
                     self.state.ledger.lose(lane);
@@ -178,10 +183,8 @@ impl<T: Send + 'static> Driver<T> {
                 // A source that keeps a connection rides out by itself what may pass: this is the end.
                 Err(error) if matches!(error.class(), Class::Config | Class::Data) => return Err(error),
                 Err(error) => {
+                    // What comes again is known when its lane is opened again.
                     self.state.ledger.lose_all();
-                    if self.info.guarantee == Guarantee::Replayable {
-                        self.state.ledger.supersede_lost();
-                    }
                     tokio::select! {
                         again = self.again_after(error) => again?,
                         () = &mut stopped => return Ok(()),
@@ -247,9 +250,9 @@ impl<T: Send + 'static> Driver<T> {
         if self.state.max_unacked.is_some() && chunk.values.iter().any(|value| !self.source.is_counted(value)) {
             self.state.counts_otherwise.store(true, Ordering::Release);
         }
-        let bytes = chunk.values.iter().map(|value| self.source.weigh(value)).sum();
+        let weight = Weight::of(chunk.values.iter().map(|value| self.source.weigh(value)));
         let mut items = Vec::with_capacity(len);
-        self.state.ledger.issue(chunk, bytes, &mut items);
+        self.state.ledger.issue(chunk, weight, &mut items);
         if !items.is_empty() {
             self.queue.push_all(&mut items);
         }

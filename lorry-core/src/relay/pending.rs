@@ -140,8 +140,9 @@ impl<T> Pending<T> {
         let mut bytes = 0usize;
         while let Some(item) = self.items.front() {
             if self.is_unwanted(&item.token, &mut cut.dropped) {
-                // Its lane knows why.
-                self.items.pop_front();
+                if let Some(item) = self.items.pop_front() {
+                    item.token.leave();
+                }
                 continue;
             }
             if keeps_order && self.has(&item.token) {

@@ -76,11 +76,13 @@ impl<T: Send> Root for Feed<T> {
             && let Some(item) = self.pending.next()
         {
             // What is unwanted is dropped here, before any operator has seen it.
-            if is_wanted(&item.token) {
-                graph.push(item, turn.now);
-                // One more in any case: another pump may have been the one that is crowded.
-                room = if self.crowded.load(Ordering::Relaxed) { 0 } else { room - 1 };
+            if !is_wanted(&item.token) {
+                item.token.leave();
+                continue;
             }
+            graph.push(item, turn.now);
+            // Asked behind the first one: the flag may be another pump's, and this one must not stand still for it.
+            room = if self.crowded.load(Ordering::Relaxed) { 0 } else { room - 1 };
         }
         let n = before - self.pending.len();
         if n > 0 {

@@ -332,7 +332,15 @@ async fn a_count_is_shared_by_the_sources_of_a_join() {
         let report = Relay::new([quick().zip(slow()).to(sink)]).count(count).run().await.unwrap();
         assert_eq!((report.received, report.delivered, report.held), (count, count, 0));
     }
-    // Two that meet before they meet a third.
+    // What is filtered out before the join makes room again.
+    let every_third = quick().filter(|n| n % 3 == 2);
+    let report = Relay::new([every_third.zip(slow()).to(Keep::new())]).count(4).run().await.unwrap();
+    assert_eq!((report.delivered, report.held), (4, 0));
+    // Of three each a third.
+    let three = quick().zip(slow()).zip(quick()).map(|((n, _), _)| n);
+    let report = Relay::new([three.to(Keep::new())]).count(9).run().await.unwrap();
+    assert_eq!((report.delivered, report.held), (9, 0));
+    // Two that go the same way before they meet a third.
     let both = quick().union(quick());
     let report = Relay::new([both.zip(slow()).to(Keep::new())]).count(20).run().await.unwrap();
     assert_eq!((report.delivered, report.held), (20, 0));

@@ -26,6 +26,19 @@ async fn a_stop_closes_the_inputs() {
     assert_eq!(input.emit(4).await.unwrap_err().kind(), ErrorKind::Closed);
 }
 
+/// What is put in too late was never there.
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_a_stop_counts_for_nothing() {
+    let (input, stream) = Stream::input();
+    let running = Relay::new([stream.to(Keep::new().taking(SECOND))]).spawn();
+    let taken = input.send(1).await.unwrap();
+    running.stopper().stop();
+    assert_eq!(input.emit(2).await.unwrap_err().kind(), ErrorKind::Closed);
+    let report = running.wait().await;
+    assert_eq!((report.received, report.delivered, report.failed), (1, 1, 0));
+    taken.await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_count_of_values_put_in_ends_the_relay() {
     let (input, stream) = Stream::input();
