@@ -172,6 +172,24 @@ async fn nothing_behind_a_refused_message_is_called_done() {
     assert_eq!(books.see().rows, (0..100).collect::<Vec<_>>());
 }
 
+/// Whichever message of a batch it is that the sink refuses.
+#[tokio::test(start_paused = true)]
+async fn a_message_at_which_the_relay_ends_is_not_on_record() {
+    for guilty in [0, 4, 9, 10, 15, 24] {
+        let books = Books::default();
+        // The batches before it land.
+        books.see().answers = (0..guilty / 10).map(|_| Answer::Refuses(u64::MAX)).collect();
+        books.see().answers.push(Answer::EndsAt(guilty));
+        let report = run(numbers(25), books.sink(10)).await;
+        assert!(report.error.unwrap().to_string().contains(&format!("#{guilty}")));
+        assert_eq!(books.see().rows, (0..guilty).collect::<Vec<_>>());
+        assert_eq!(books.position(), guilty.checked_sub(1));
+        let report = run(numbers(25), books.sink(10)).await;
+        assert!(report.error.is_none(), "{report:?}");
+        assert_eq!(books.see().rows, (0..25).collect::<Vec<_>>(), "{guilty}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_connection_repeats_nothing() {
     let books = Books::default();

@@ -141,6 +141,8 @@ pub(super) enum Answer {
     Unknown,
     /// This value is refused; the others land.
     Refuses(u64),
+    /// This value is refused, and the relay ends there: nothing landed.
+    EndsAt(u64),
 }
 
 /// Rows and positions, written together.
@@ -197,6 +199,7 @@ impl Sink<u64> for Ledger {
         let outcome = match answer {
             None => Ok(()),
             Some(Answer::Away) => Err(Failures::all(batch.len(), &Error::transient(ErrorKind::Connection, "", "away"))),
+            Some(Answer::EndsAt(_)) => Ok(()),
             Some(Answer::Unknown) => Err(Failures::all(batch.len(), &Error::ambiguous("", "no answer"))),
             Some(Answer::Refuses(value)) => Err(Failures::some(
                 batch
@@ -207,8 +210,21 @@ impl Sink<u64> for Ledger {
                     .collect(),
             )),
         };
+        let outcome = match answer {
+            Some(Answer::EndsAt(value)) => Err(Failures::some(
+                batch
+                    .iter()
+                    .enumerate()
+                    .map(|(index, row)| match *row == value {
+                        true => Failure { index, error: Error::data(ErrorKind::Constraint, "", "no") },
+                        false => Failure { index, error: Error::transient(ErrorKind::Other, "", "not tried") },
+                    })
+                    .collect(),
+            )),
+            _ => outcome,
+        };
         let refused: Vec<usize> = match (&answer, &outcome) {
-            (Some(Answer::Away), _) => (0..batch.len()).collect(),
+            (Some(Answer::Away | Answer::EndsAt(_)), _) => (0..batch.len()).collect(),
             (Some(Answer::Refuses(_)), Err(failures)) => {
                 failures.clone().into_vec().into_iter().map(|failure| failure.index).collect()
             }
@@ -216,7 +232,7 @@ impl Sink<u64> for Ledger {
         };
         let landed = batch.iter().enumerate().filter(|(index, _)| !refused.contains(index)).map(|(_, row)| *row);
         books.rows.extend(landed);
-        if !matches!(answer, Some(Answer::Away)) {
+        if !matches!(answer, Some(Answer::Away | Answer::EndsAt(_))) {
             books.positions.extend(batch.marks().iter().cloned());
         }
         drop(books);
