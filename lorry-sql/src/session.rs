@@ -1,6 +1,9 @@
 //! What all databases have in common: batches in, tables made and widened, rows inserted, guilty messages found.
 
+pub(crate) mod blame;
 mod shape;
+
+use blame::{Attempt, Blame, Doubts};
 
 use crate::bisect::{Bisection, not_tried};
 use crate::keys::{fold, in_another_case, is_computed};
@@ -8,7 +11,7 @@ use crate::options::{IfExists, Settings};
 use crate::rows::{RowMaker, excerpt};
 use crate::table::{Table, TableName};
 use crate::target::Target;
-use crate::writer::{INSERT_ROWS, Pair, Part, Refused, Writer};
+use crate::writer::{Pair, Part, Refused, Writer};
 use lorry_core::relay::{Batch, Failure, Failures};
 use lorry_core::{Class, Error, ErrorKind, Message, Result};
 use std::collections::hash_map::Entry;
@@ -27,7 +30,7 @@ pub(crate) struct Session {
     settings: Settings,
     writer: Box<dyn Writer>,
     connected: bool,
-    /// Rows have landed since it was connected.
+    /// Rows have landed, in whatever table.
     has_landed: bool,
     /// Tables for which `if-exists` was obeyed.
     begun: HashSet<TableName>,
@@ -117,11 +120,12 @@ impl Session {
 
     /// Inserts a batch. Under `stop` only what precedes the first message refused.
     pub(crate) async fn write(&mut self, batch: &Batch, stop: bool) -> Result<(), Failures> {
-        let failures = match self.try_write(batch, stop, false).await {
-            Err(error) if self.connected && (error.kind() == ErrorKind::NotFound || is_of_insert(&error)) => {
+        let attempt = Attempt { stop, again: false, chosen: matches!(self.settings.target, Target::Made { .. }) };
+        let failures = match self.try_write(batch, attempt).await {
+            Err(error) if self.connected && attempt.blame(&error) == Blame::Knowledge => {
                 // Somebody dropped or changed the table: look again, once.
                 self.forget_tables();
-                self.try_write(batch, stop, true).await
+                self.try_write(batch, Attempt { again: true, ..attempt }).await
             }
             tried => tried,
         };
@@ -147,7 +151,7 @@ impl Session {
     async fn connect(&mut self) -> Result<()> {
         if !self.connected {
             self.writer.connect().await?;
-            (self.connected, self.has_landed) = (true, false);
+            self.connected = true;
             self.forget_tables();
         }
         Ok(())
@@ -158,27 +162,31 @@ impl Session {
         self.by_name.clear();
     }
 
-    /// An error before the first row has landed. `again`: the tables were looked at just now, for the sake of this batch.
-    async fn try_write(&mut self, batch: &Batch, stop: bool, again: bool) -> Result<Vec<Failure>> {
+    /// An error before the first row has landed.
+    async fn try_write(&mut self, batch: &Batch, attempt: Attempt) -> Result<Vec<Failure>> {
         self.connect().await?;
         if self.tables.len() > MOST_TABLES || self.tables.iter().any(|known| known.maker.has_too_many_keys()) {
             self.forget_tables();
         }
         let (mut from, mut failures) = (0, Vec::new());
         while from < batch.len() {
-            let (next, failed) = match self.write_slice(batch, from, stop, again).await {
+            let (next, failed) = match self.write_slice(batch, from, attempt).await {
                 Ok(written) => written,
                 Err(error) if from == 0 => return Err(error),
                 Err(error) => {
                     // What landed before stays; for the rest it is as if the batch began here.
                     self.forget_tables();
-                    self.connected &= error.kind() == ErrorKind::NotFound;
-                    let error =
-                        if error.kind() == ErrorKind::NotFound { error.classed(Class::Transient) } else { error };
+                    let error = match attempt.blame(&error) {
+                        Blame::Knowledge => error.classed(Class::Transient),
+                        _ => {
+                            self.connected = false;
+                            error
+                        }
+                    };
                     (batch.len(), (from..batch.len()).map(|index| Failure { index, error: error.clone() }).collect())
                 }
             };
-            let ends = failed.iter().any(|failure| stop || failure.error.class() != Class::Data);
+            let ends = failed.iter().any(|failure| attempt.stop || failure.error.class() != Class::Data);
             failures.extend(failed);
             from = next;
             if ends {
@@ -191,23 +199,17 @@ impl Session {
 
     /// Inserts the messages from `from` on, as many as fit into memory: nearly always the whole batch. Where the next slice begins,
     /// and what failed.
-    async fn write_slice(
-        &mut self,
-        batch: &Batch,
-        from: usize,
-        stop: bool,
-        again: bool,
-    ) -> Result<(usize, Vec<Failure>)> {
-        let mut decoded = self.decode(batch, from, stop, again).await?;
-        self.shape_all(batch, stop, again, &mut decoded).await?;
+    async fn write_slice(&mut self, batch: &Batch, from: usize, attempt: Attempt) -> Result<(usize, Vec<Failure>)> {
+        let mut doubts = Doubts::default();
+        let mut decoded = self.decode(batch, from, attempt, &mut doubts).await?;
+        self.shape_all(batch, attempt, &mut decoded, &mut doubts).await?;
         let Decoded { tried, next, refused } = decoded;
-        let mut failures = self.insert(batch, from..tried, stop, again).await?;
-        let denied = failures.iter().chain(&refused).find(|failure| failure.error.kind() == ErrorKind::Auth);
-        if let (Some(denied), false) = (denied, self.has_landed) {
-            // Nothing was ever allowed: no message's fault.
-            return Err(denied.error.clone().classed(Class::Config));
+        let (landed, mut failures) = self.insert(batch, from..tried, attempt, &mut doubts).await?;
+        if let Some(error) = doubts.judge(landed, self.has_landed) {
+            return Err(error);
         }
-        if stop && !failures.is_empty() {
+        self.has_landed |= landed;
+        if attempt.stop && !failures.is_empty() {
             failures.extend((tried..next).map(|index| Failure { index, error: not_tried() }));
         } else {
             failures.extend(refused);
@@ -216,70 +218,90 @@ impl Session {
     }
 
     /// Makes all tables fit for their rows. Messages whose table cannot be had are refused.
-    async fn shape_all(&mut self, batch: &Batch, stop: bool, again: bool, decoded: &mut Decoded) -> Result<()> {
+    async fn shape_all(
+        &mut self,
+        batch: &Batch,
+        attempt: Attempt,
+        decoded: &mut Decoded,
+        doubts: &mut Doubts,
+    ) -> Result<()> {
         for at in 0..self.tables.len() {
-            match self.shape(at).await {
-                Err(error) if self.is_of_chosen_table(&error, again) => {
-                    let Known { name, maker, .. } = &mut self.tables[at];
-                    let refuse = |index| Failure { index, error: not_a_table(&error, name, batch.get(index)) };
-                    decoded.refused.extend(maker.rows.messages().map(refuse));
-                    maker.rows.clear();
-                }
-                shaped => shaped?,
+            let Err(error) = self.shape(at).await else { continue };
+            let Known { name, maker, .. } = &mut self.tables[at];
+            match attempt.blame(&error) {
+                Blame::Message => {}
+                Blame::Perhaps => doubts.add(&error, name),
+                Blame::Knowledge | Blame::Nobody => return Err(error),
             }
+            let refuse = |index| Failure { index, error: not_a_table(&error, name, batch.get(index)) };
+            decoded.refused.extend(maker.rows.messages().map(refuse));
+            maker.rows.clear();
         }
-        if let Some(first) = decoded.refused.iter().map(|failure| failure.index).min().filter(|_| stop) {
+        if let Some(first) = decoded.refused.iter().map(|failure| failure.index).min().filter(|_| attempt.stop) {
             decoded.refused.retain(|failure| failure.index == first);
             (decoded.tried, decoded.next) = (first, first + 1);
         }
         Ok(())
     }
 
-    /// Inserts the rows of these messages, in smaller and smaller parts where some are refused; what failed.
-    async fn insert(&mut self, batch: &Batch, messages: Range<usize>, stop: bool, again: bool) -> Result<Vec<Failure>> {
+    /// Inserts the rows of these messages, in smaller and smaller parts where some are refused; whether some landed, and what failed.
+    async fn insert(
+        &mut self,
+        batch: &Batch,
+        messages: Range<usize>,
+        attempt: Attempt,
+        doubts: &mut Doubts,
+    ) -> Result<(bool, Vec<Failure>)> {
         let mut landed = messages.start > 0;
-        let mut bisection = Bisection::new(messages, stop);
+        let mut bisection = Bisection::new(messages, attempt.stop);
         while let Some(range) = bisection.next() {
             let parts = parts(&self.tables, range.clone());
             let inserted = if parts.is_empty() { Ok(()) } else { self.writer.insert(&parts).await };
-            match inserted {
-                Ok(()) => landed |= !parts.is_empty(),
-                Err(Refused { error, at }) if self.is_of_messages(&error, again) => {
+            let Err(Refused { error, at }) = inserted else {
+                landed |= !parts.is_empty();
+                continue;
+            };
+            let blame = attempt.blame(&error);
+            match blame {
+                Blame::Message | Blame::Perhaps => {
                     let doubted = at.and_then(|(part, _)| parts.get(part)).map(|part| part.plan);
                     let at = at.and_then(|(part, row)| parts.get(part)?.rows.message_of(row));
                     let alone = at.map(|(message, _)| message).or((range.len() == 1).then_some(range.start));
                     let error = match alone.and_then(|message| batch.get(message)) {
-                        Some(message) if error.class() == Class::Data => error.with("payload", excerpt(message)),
-                        Some(message) => not_a_table(&error, &self.settings.target.of(message)?, Some(message)),
                         None => error,
+                        Some(message) if error.class() == Class::Data => error.with("payload", excerpt(message)),
+                        Some(message) => {
+                            let table = self.settings.target.of(message)?;
+                            if blame == Blame::Perhaps {
+                                doubts.add(&error, &table);
+                            }
+                            not_a_table(&error, &table, Some(message))
+                        }
                     };
                     bisection.refused(range, at.map(|(message, _)| message), error);
                     let doubted = self.tables.iter_mut().filter(|known| Some(known.plan) == doubted);
                     doubted.for_each(|known| known.is_doubted = true);
                 }
-                Err(Refused { error, .. }) if error.kind() == ErrorKind::NotFound || is_of_insert(&error) => {
-                    if !landed {
-                        return Err(error);
-                    }
+                Blame::Knowledge if !landed => return Err(error),
+                Blame::Knowledge => {
                     drop(parts);
                     self.forget_tables();
                     bisection.failed(range, &error.classed(Class::Transient));
                 }
-                Err(Refused { error, .. }) => {
+                Blame::Nobody => {
                     self.connected = false;
                     bisection.failed(range, &error);
                 }
             }
         }
-        self.has_landed |= landed;
-        Ok(bisection.into_failures())
+        Ok((landed, bisection.into_failures()))
     }
 
-    async fn decode(&mut self, batch: &Batch, from: usize, stop: bool, again: bool) -> Result<Decoded> {
+    async fn decode(&mut self, batch: &Batch, from: usize, attempt: Attempt, doubts: &mut Doubts) -> Result<Decoded> {
         self.tables.iter_mut().for_each(|known| known.maker.rows.clear());
         let mut decoded = Decoded { tried: batch.len(), next: batch.len(), refused: Vec::new() };
         for (index, message) in batch.iter().enumerate().skip(from) {
-            let made = match self.table_of(message, again).await? {
+            let made = match self.table_of(message, attempt, doubts).await? {
                 Ok(at) => {
                     let known = &mut self.tables[at];
                     let made = known.maker.add(index, message, &self.settings);
@@ -294,8 +316,12 @@ impl Session {
                     break;
                 }
                 Err(error) => {
+                    let error = match error.context().any(|(key, _)| key == "payload") {
+                        true => error,
+                        false => error.with("payload", excerpt(message)),
+                    };
                     decoded.refused.push(Failure { index, error });
-                    if stop {
+                    if attempt.stop {
                         (decoded.tried, decoded.next) = (index, index + 1);
                         break;
                     }
@@ -314,7 +340,7 @@ impl Session {
     ///
     /// # Errors
     /// Outside: the table cannot be looked at. Inside: the message names none.
-    async fn table_of(&mut self, message: &Message, again: bool) -> Result<Result<usize>> {
+    async fn table_of(&mut self, message: &Message, attempt: Attempt, doubts: &mut Doubts) -> Result<Result<usize>> {
         let name = match &self.settings.target {
             Target::Fixed(_) if !self.tables.is_empty() => return Ok(Ok(0)),
             target => match target.of(message) {
@@ -327,33 +353,16 @@ impl Session {
             let error = Error::data(ErrorKind::Constraint, "choose the table", text);
             return Ok(Err(error.with("most", self.writer.dialect().longest_name())));
         }
-        match self.table(&name).await {
-            Err(error) if self.is_of_chosen_table(&error, again) => Ok(Err(not_a_table(&error, &name, Some(message)))),
-            at => at.map(Ok),
+        let error = match self.table(&name).await {
+            Ok(at) => return Ok(Ok(at)),
+            Err(error) => error,
+        };
+        match attempt.blame(&error) {
+            Blame::Message => {}
+            Blame::Perhaps => doubts.add(&error, &name),
+            Blame::Knowledge | Blame::Nobody => return Err(error),
         }
-    }
-
-    /// Whether it is the fault of some message that rows were not inserted.
-    fn is_of_messages(&self, error: &Error, again: bool) -> bool {
-        match (error.class(), is_of_insert(error)) {
-            (Class::Data, _) => true,
-            // At first the tables are looked at again.
-            (_, true) => again,
-            (_, false) => self.is_of_chosen_table(error, again),
-        }
-    }
-
-    /// Whether a table that a message itself has chosen cannot be had: a view, a name of the database's own. That is no fault of the others.
-    /// What is missing may only have been there before.
-    fn is_of_chosen_table(&self, error: &Error, again: bool) -> bool {
-        matches!(self.settings.target, Target::Made { .. })
-            && error.class() == Class::Config
-            && match error.kind() {
-                // If it is not all tables that are forbidden; see `write_slice`.
-                ErrorKind::Refused | ErrorKind::Other | ErrorKind::Auth => true,
-                ErrorKind::NotFound => again,
-                _ => false,
-            }
+        Ok(Err(not_a_table(&error, &name, Some(message))))
     }
 
     /// The table of this name, looked at for the first time if need be.
@@ -395,19 +404,15 @@ impl Session {
             }
             IfExists::Replace if exists => {
                 let statement = self.writer.dialect().empty(name);
-                self.writer.execute(&[statement]).await
+                self.writer.execute(&[statement]).await.map_err(|error| match error.class() {
+                    // Of the rows that are there, not of those that come.
+                    Class::Data => Error::config(ErrorKind::Refused, "empty the table", error.message()),
+                    _ => error,
+                })
             }
             IfExists::Append | IfExists::Replace | IfExists::Fail => Ok(()),
         }
     }
-}
-
-/// Whether the database, which had prepared this very insert, calls something in it wrong or missing. Then the table has changed; or, if it
-/// was looked at just now, a value is to blame: a trigger, a cast, a name in a text.
-fn is_of_insert(error: &Error) -> bool {
-    error.class() == Class::Config
-        && error.op() == INSERT_ROWS
-        && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Refused)
 }
 
 /// The refusal of a message whose table cannot be had.

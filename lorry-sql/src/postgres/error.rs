@@ -1,5 +1,7 @@
 //! PostgreSQL's errors in Lorry's classes, by SQLSTATE.
 
+use super::statement::TYPES_HAVE_CHANGED;
+use crate::session::blame::WHERE;
 use lorry_core::tls::rustls;
 use lorry_core::{Class, Error, ErrorKind};
 use std::error::Error as StdError;
@@ -58,6 +60,8 @@ fn told(op: &'static str, said: &DbError) -> Error {
             (_, Class::Config) => (ErrorKind::Constraint, Class::Data),
             other => other,
         },
+        // Our own question, whether the columns still have their types: the table is described again.
+        ("42704", _) if said.message().contains(TYPES_HAVE_CHANGED) => (ErrorKind::NotFound, Class::Transient),
         (state, _) => of_state(state),
     };
     let text = match said.detail() {
@@ -70,6 +74,10 @@ fn told(op: &'static str, said: &DbError) -> Error {
         if let Some(name) = name {
             error = error.with(key, name);
         }
+    }
+    // Of a function or a trigger, in the words of its language.
+    if let Some(place) = said.where_().filter(|place| place.contains("SQL")) {
+        error = error.with(WHERE, shortened(&one_line(place)));
     }
     let error = error.with("sqlstate", said.code().code());
     match said.hint() {

@@ -29,14 +29,14 @@ pub(super) fn insert(part: &Part<'_>, columns: &[(&TableColumn, Class, Form)]) -
             Cast::Instant => write!(values, "{comma}CAST(u.c{number} AS timestamptz)"),
         };
     }
-    let (same, otherwise) = (have_their_types(part.table, columns), TYPES_HAVE_CHANGED);
+    let same = have_their_types(part.table, columns);
     format!(
-        "INSERT INTO {table} ({names}) SELECT {values} FROM (SELECT {arrays}) AS u WHERE CASE WHEN {same} THEN true ELSE {otherwise} END"
+        "INSERT INTO {table} ({names}) SELECT {values} FROM (SELECT {arrays}) AS u WHERE CASE WHEN {same} THEN true ELSE current_setting('{TYPES_HAVE_CHANGED}')::bool END"
     )
 }
 
-/// Fails with 42704, what something missing is called: the table is described again.
-const TYPES_HAVE_CHANGED: &str = "current_setting('lorry.types_of_columns_have_changed')::bool";
+/// A setting that there is not: to ask for it fails, with 42704 and its name.
+pub(super) const TYPES_HAVE_CHANGED: &str = "lorry.types_of_columns_have_changed";
 
 /// Whether the columns have the types that the table was described with. If not, assignment would bend the values without a word: a large
 /// integer into a column that another relay has made one of floats, a fraction into one that somebody has made one of integers.

@@ -36,6 +36,8 @@ struct Open {
     connection: Connection,
     /// Which file it is, to notice when another one stands in its place.
     file: Option<FileId>,
+    /// Its write-ahead log, once there is one.
+    log: Option<Log>,
     inserts: HashMap<u64, Insert>,
 }
 
@@ -81,32 +83,7 @@ impl SqliteWriter {
             Place::Memory => None,
             Place::File(path) => FileId::of(path),
         };
-        Ok(Open { connection, file, inserts: HashMap::new() })
-    }
-
-    /// A write-ahead log without its file: that was removed, or moved without it. SQLite would delete it, with rows in it that were
-    /// acknowledged and are nowhere else.
-    fn keep_orphaned_log(&self) -> Result<()> {
-        let Place::File(path) = &self.place else { return Ok(()) };
-        let beside = |suffix: &str| {
-            let mut name = path.clone().into_os_string();
-            name.push(suffix);
-            PathBuf::from(name)
-        };
-        let log = beside("-wal");
-        if path.exists() || !std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
-            return Ok(());
-        }
-        let free = (1..).map(|number| beside(&format!("-wal.orphan{number}"))).find(|kept| !kept.exists());
-        let Some(kept) = free else { return Ok(()) };
-        let renamed = std::fs::rename(&log, &kept);
-        renamed.map_err(|error| self.located(Error::from(error).with("log", log.display())))?;
-        tracing::warn!(
-            "{} has no database file beside it and was kept as {}: if the file was moved, give the log its name and -wal, and open it",
-            log.display(),
-            kept.display()
-        );
-        Ok(())
+        Ok(Open { connection, file, log: None, inserts: HashMap::new() })
     }
 
     fn opened(&mut self) -> Result<&mut Open> {
@@ -121,12 +98,15 @@ impl SqliteWriter {
     }
 
     /// A file that was removed or replaced under an open connection takes commits into nowhere.
-    fn check_file(&self) -> Result<()> {
-        let (Place::File(path), Some(open)) = (&self.place, &self.open) else { return Ok(()) };
+    fn check_file(&mut self) -> Result<()> {
+        let (Place::File(path), Some(open)) = (&self.place, &mut self.open) else { return Ok(()) };
         if open.file.is_some() && FileId::of(path) != open.file {
             let text = "the database file was removed, moved or replaced while it was in use";
             let hint = "what was not acknowledged is written again, into the file that is there now";
             return Err(self.located(Error::transient(ErrorKind::Io, "commit", text)).hint(hint));
+        }
+        if open.log.is_none() {
+            open.log = Log::of(path);
         }
         Ok(())
     }
@@ -147,8 +127,9 @@ impl Writer for SqliteWriter {
         if self.place == Place::Memory && self.open.is_some() {
             return Ok(());
         }
-        self.open = None;
-        self.keep_orphaned_log()?;
+        if let Some(log) = self.open.take().and_then(|open| open.log) {
+            log.keep_if_orphaned()?;
+        }
         self.open = Some(self.open()?);
         Ok(())
     }
@@ -332,6 +313,51 @@ fn check_folder(path: &Path) -> Result<()> {
     Err(Error::config(ErrorKind::NotFound, "open", format!("there is no folder {}", folder.display()))
         .with("file", path.display())
         .hint("make it first"))
+}
+
+/// The write-ahead log of an open file.
+#[derive(Debug)]
+struct Log {
+    /// The database file, links followed: the log lies beside it.
+    file: PathBuf,
+    id: FileId,
+}
+
+impl Log {
+    fn of(path: &Path) -> Option<Self> {
+        let file = std::fs::canonicalize(path).ok()?;
+        let id = FileId::of(&beside(&file, "-wal"))?;
+        Some(Self { file, id })
+    }
+
+    /// Keeps a log that has lost its file, since that was removed, or moved without it. SQLite would delete it when it makes a new file in
+    /// that place; it has rows that were acknowledged and are nowhere else.
+    fn keep_if_orphaned(&self) -> Result<()> {
+        let log = beside(&self.file, "-wal");
+        if !matches!(self.file.try_exists(), Ok(false)) || FileId::of(&log) != Some(self.id) {
+            return Ok(());
+        }
+        let suffix = |number: u32| format!(".orphan{number}");
+        let is_free = |number: &u32| !beside(&log, &suffix(*number)).exists();
+        let Some(number) = (1..=u32::MAX).find(is_free) else { return Ok(()) };
+        let kept = beside(&log, &suffix(number));
+        std::fs::rename(&log, &kept).map_err(|error| Error::from(error).with("log", log.display()))?;
+        // Who has the moved file open goes on with this one; it must not be the index of a new file as well.
+        let index = beside(&self.file, "-shm");
+        let _ = std::fs::rename(&index, beside(&index, &suffix(number)));
+        tracing::warn!(
+            "the database file of {} is gone, and the log was kept as {}: if the file was moved, move this beside it, under its new name and -wal",
+            log.display(),
+            kept.display()
+        );
+        Ok(())
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// What tells one file from another.

@@ -288,3 +288,52 @@ async fn a_table_that_cannot_be_had_refuses_its_messages_alone() {
     let failures = deliver(&mut sink, Batch::new(vec![to("new", 1), to("newer", 2)])).await.unwrap_err();
     assert!(failures.iter().all(|failure| failure.error.class() == Class::Config), "{failures:?}");
 }
+
+/// A trigger that fails for all is no row's fault, and waits for a person.
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn a_trigger_that_is_broken_refuses_no_rows() {
+    let server = server();
+    server.psql(
+        "CREATE TABLE log (id integer); CREATE TABLE t (id integer);
+         CREATE FUNCTION logs() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN INSERT INTO log VALUES (NEW.id); RETURN NEW; END $$;
+         CREATE TRIGGER logs BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION logs()",
+    );
+    let mut sink = open_to_drop(&options(&server, "t")).await;
+    deliver(&mut sink, batch([r#"{"id": 1}"#, r#"{"id": 2}"#])).await.unwrap();
+    server.psql("ALTER TABLE log RENAME TO old");
+    for rows in [vec![r#"{"id": 3}"#], vec![r#"{"id": 3}"#, r#"{"id": 4}"#]] {
+        let failures = deliver(&mut sink, batch(rows)).await.unwrap_err();
+        assert!(failures.iter().all(|failure| failure.error.class() == Class::Config), "{failures:?}");
+        assert!(failures[0].error.to_string().contains("where: "), "{failures:?}");
+    }
+    server.psql("ALTER TABLE old RENAME TO log");
+    deliver(&mut sink, batch([r#"{"id": 3}"#, r#"{"id": 4}"#])).await.unwrap();
+    assert_eq!(server.psql("SELECT string_agg(id::text, ' ') FROM log"), "1 2 3 4");
+}
+
+/// Two changes of types, one after another: rows are never to blame for what was seen between.
+#[tokio::test]
+#[ignore = "needs postgresql"]
+async fn types_that_change_again_and_again_refuse_no_rows() {
+    let server = server();
+    server.psql("CREATE TABLE t (id integer, v bigint)");
+    let mut sink = open_to_drop(&options(&server, "t")).await;
+    let mut changer = server.client();
+    changer.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::null());
+    let mut changer = changer.spawn().unwrap();
+    let mut input = changer.stdin.take().unwrap();
+    let changes =
+        ["numeric", "bigint"].repeat(300).into_iter().map(|kind| format!("ALTER TABLE t ALTER v TYPE {kind};\n"));
+    let changes = changes.collect::<String>();
+    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut input, changes.as_bytes()).unwrap());
+    let mut sent = 0;
+    while changer.try_wait().unwrap().is_none() {
+        let rows = (0..3).map(|n| format!(r#"{{"id": {}, "v": 1}}"#, sent + n));
+        deliver_all(&mut sink, batch(rows)).await;
+        sent += 3;
+    }
+    writer.join().unwrap();
+    assert_eq!(server.psql("SELECT count(*), count(DISTINCT id) FROM t"), format!("{sent}|{sent}"));
+}
