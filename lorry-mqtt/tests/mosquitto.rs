@@ -472,3 +472,31 @@ async fn qos_0_is_delivered_without_acknowledgement() {
     assert_eq!(received[99].text(), Some("99"));
     assert_eq!(received[0].properties().qos, Some(0));
 }
+
+// In TLS 1.3 the server says so when the client believes that it is through.
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_client_certificate_that_is_missing_or_wrong_ends_the_attempt() {
+    let (certs, others) = (Certs::generate(), Certs::generate());
+    let broker = Mosquitto::start(MosquittoOptions::default().tls(certs.clone()).require_client_certs());
+    let dir = std::env::temp_dir().join(format!("lorry-mqtt-certs-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(dir.join(name), text).unwrap();
+        Some(dir.join(name))
+    };
+    let none = TlsOptions { ca: file("ca.pem", &certs.ca), ..TlsOptions::default() };
+    let mut wrong = none.clone();
+    (wrong.cert, wrong.key) = (file("cert.pem", &others.client), file("key.pem", &others.client_key));
+    for tls in [none, wrong] {
+        // Of the two that race, the reset and the alert, now one comes first, now the other.
+        for _ in 0..5 {
+            let options = MqttOptions::new("localhost").port(broker.tls_port()).topic("t").tls(tls.clone());
+            let error = fail_of(MqttSource::new(options)).await;
+            assert_eq!((error.class(), error.kind()), (Class::Config, ErrorKind::Auth), "{error}");
+            assert!(error.to_string().contains("cert= and key="), "{error}");
+        }
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}

@@ -8,6 +8,7 @@ mod connection;
 mod drops;
 mod receive;
 mod serve;
+mod tls;
 mod wire;
 
 pub(crate) use arrivals::{Delivery, Inbox};

@@ -3,6 +3,7 @@
 use super::connect::PATIENCE;
 use super::connection::{Connection, Wrote, hear_out, read, write, write_out};
 use super::receive::Received;
+use super::tls;
 use super::wire::Outbox;
 use super::{Command, Ending, Party, Task, ended, hand_over};
 use crate::packet::{Disconnect, Packet, Reason, Version};
@@ -38,6 +39,8 @@ const FEW: usize = 256;
 /// So the answers are left to gather for a moment: the server works on, and both have more of the processor. (MQTT 3.1.1 into mosquitto,
 /// 1,000 in flight: twice the rate at half the computing time. A server of version 5 that grants 20 in flight gains nothing.)
 const REST: Duration = Duration::from_millis(1);
+/// How long they may take. They are here already, or never come.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Serving {
     fn deadline(&self) -> Option<Instant> {
@@ -63,6 +66,10 @@ impl Task {
             return Ending::Lost { error, by: Party::Us };
         }
         let ending = self.turns(&mut at, &mut connection).await;
+        let ending = match ending {
+            Ending::Lost { error, by: Party::Nobody } => self.last_words(&mut at, &mut connection, error).await,
+            other => other,
+        };
         self.hand_on(&mut at.received);
         ending
     }
@@ -229,7 +236,31 @@ impl Task {
             Io::ConnectionReset | Io::BrokenPipe | Io::UnexpectedEof | Io::ConnectionAborted => Party::Nobody,
             _ => Party::Us,
         };
-        Ending::Lost { error: Error::from(error).classed(Class::Transient), by }
+        let error = tls::refusal(&error).unwrap_or_else(|| Error::from(error).classed(Class::Transient));
+        Ending::Lost { error, by }
+    }
+
+    /// What the server said before it broke the connection off may still be there: why, or an acknowledgement. Writing finds the broken
+    /// connection first.
+    async fn last_words(&mut self, at: &mut Serving, connection: &mut Connection, error: Error) -> Ending {
+        let lost = Ending::Lost { error, by: Party::Nobody };
+        loop {
+            match self.digest(at) {
+                // There is more than may be taken.
+                Ok(()) if at.paused => return lost,
+                Ok(()) => {}
+                Err(error) => return Ending::Lost { error, by: Party::Us },
+            }
+            let reading = read(&mut connection.reader, &mut at.inbox);
+            match tokio::time::timeout(LAST_WORDS, reading).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0)) | Err(_) => return lost,
+                Ok(Err(error)) => match tls::refusal(&error) {
+                    Some(error) => return Ending::Lost { error, by: Party::Us },
+                    None => return lost,
+                },
+            }
+        }
     }
 
     /// Tells a server of version 5 why we leave: it breaks the protocol.
