@@ -171,7 +171,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             (Phase::Greeting, Packet::Disconnect(why)) => Err(error::from_disconnect(why.reason, self.client_id())),
             (Phase::Greeting | Phase::Offline, _) => Err(error::protocol("a packet before CONNACK")),
             (_, Packet::Publish(publish)) if !self.subscribes() => self.stray(publish, wire),
-            (_, Packet::PubRel(ack)) if !self.subscribes() => {
+            (_, Packet::PubRel(ack)) => {
                 wire.put(&Packet::PubComp(Ack::new(ack.packet_id)))?;
                 Ok(Event::None)
             }
