@@ -473,6 +473,42 @@ async fn qos_0_is_delivered_without_acknowledgement() {
     assert_eq!(received[0].properties().qos, Some(0));
 }
 
+// mosquitto refuses a publish that an access list forbids with PUBACK, and, with this setting, closes the connection.
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_refusal_after_which_the_server_closes_is_found_out() {
+    let options = MosquittoOptions::default().acl("topic readwrite ok/#\n"); // and max_queued_messages 0
+    let broker = Mosquitto::start(options);
+    let mut sink = open_keeping_sink(MqttOptions::new("127.0.0.1").port(broker.port()), Retain::No).await;
+    let batch = (0..200).map(|n| Message::new("x").at(if n % 2 == 0 { "ok/x" } else { "no/x" })).collect();
+    let failures = within(send(&mut sink, batch).await).await.unwrap_err().into_vec();
+    let failed: Vec<_> = failures.iter().map(|failure| failure.index).collect();
+    assert_eq!(failed, (0..200).filter(|n| n % 2 == 1).collect::<Vec<_>>());
+    let text = failures[0].error.to_string();
+    assert!(failures[0].error.class() == Class::Data && text.contains("not authorized"), "{text}");
+}
+
+// In 3.1.1 a server has no other way to refuse a message but to close.
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_message_at_which_a_server_of_3_1_1_closes_is_refused_alone() {
+    for (config, retain) in [("max_packet_size 1000", Retain::No), ("retain_available false", Retain::Keep)] {
+        let broker = Mosquitto::start(MosquittoOptions::default().config(config));
+        let mut sink = open_keeping_sink(options(&broker).version(Protocol::V4), retain).await;
+        let mut bad = Message::new(vec![b'x'; 5_000]).at("bad");
+        bad.meta_mut().properties.retain = true;
+        let good = |n: usize| Message::new(n.to_string()).at("good");
+        let batch = (0..50).map(|n| if n == 25 { bad.clone() } else { good(n) }).collect();
+        let failures = within(send(&mut sink, batch).await).await.unwrap_err().into_vec();
+        let [failure] = &failures[..] else { panic!("{failures:?}") };
+        let text = failure.error.to_string();
+        assert_eq!((failure.index, failure.error.class()), (25, Class::Data), "{config}");
+        assert!(text.contains("ends the connection at this message") && text.contains("bad"), "{config}: {text}");
+    }
+}
+
 // In TLS 1.3 the server says so when the client believes that it is through.
 
 #[tokio::test(flavor = "multi_thread")]

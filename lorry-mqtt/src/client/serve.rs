@@ -43,8 +43,9 @@ const REST: Duration = Duration::from_millis(1);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Serving {
-    fn deadline(&self) -> Option<Instant> {
-        [self.alive.deadline(), self.ready_by, self.rests_until].into_iter().flatten().min()
+    /// `other` = the session's.
+    fn deadline(&self, other: Option<Instant>) -> Option<Instant> {
+        [self.alive.deadline(), self.ready_by, self.rests_until, other].into_iter().flatten().min()
     }
 }
 
@@ -65,6 +66,7 @@ impl Task {
         if let Err(error) = self.session.start(&mut at.outbox) {
             return Ending::Lost { error, by: Party::Us };
         }
+        self.wrote = now;
         let ending = self.turns(&mut at, &mut connection).await;
         let ending = match ending {
             Ending::Lost { error, by: Party::Nobody } => self.last_words(&mut at, &mut connection, error).await,
@@ -90,7 +92,7 @@ impl Task {
                 let _ = reply.send(());
                 return Ending::Closed;
             }
-            let deadline = at.deadline();
+            let deadline = at.deadline(self.session.deadline());
             if let Some(deadline) = deadline
                 && deadline < sleep.deadline()
             {
@@ -102,7 +104,8 @@ impl Task {
                 wrote = write(&mut connection.writer, &mut at.outbox.buffer), if writing || at.unflushed => match wrote {
                     Ok(Wrote::Nothing) => return self.hung_up("the connection was closed"),
                     Ok(Wrote::Bytes) => {
-                        at.alive.sent(Instant::now());
+                        self.wrote = Instant::now();
+                        at.alive.sent(self.wrote);
                         at.unflushed = connection.needs_flush;
                         self.account_written(at);
                     }
@@ -137,7 +140,7 @@ impl Task {
                     if let Some(error) = self.on_time(at, now) {
                         return Ending::Lost { error, by: Party::Us };
                     }
-                    let next = at.deadline();
+                    let next = at.deadline(self.session.deadline());
                     sleep.as_mut().reset(next.unwrap_or(now + Duration::from_secs(3_600)));
                 }
             }
@@ -155,7 +158,7 @@ impl Task {
         self.hand_on(&mut at.received);
         self.settle_failed();
         digested?;
-        self.session.pump(&mut at.outbox);
+        self.session.pump(&mut at.outbox, Instant::now());
         self.settle_failed();
         Ok(None)
     }
@@ -274,7 +277,7 @@ impl Task {
     }
 
     async fn farewell(&mut self, at: &mut Serving, connection: &mut Connection) {
-        self.session.pump(&mut at.outbox);
+        self.session.pump(&mut at.outbox, Instant::now());
         if self.session.finish(&mut at.outbox).is_ok() {
             write_out(&mut at.outbox.buffer, connection).await;
             self.account_written(at);
