@@ -536,3 +536,25 @@ async fn a_client_certificate_that_is_missing_or_wrong_ends_the_attempt() {
     }
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn retained_messages_come_with_a_new_session_and_in_3_1_1_with_every_connection() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    broker.publish_with("r/kept", &["-q", "1", "-r"], "kept");
+    for version in [Protocol::V5, Protocol::V4] {
+        let open = || open_source(options(&broker).topic("r/#").version(version), named("retained", "mqttsrc0"));
+        let mut source = open().await;
+        assert_eq!(texts(&take_settling(&mut source, 1).await), ["kept"]);
+        source.close().await.unwrap();
+        let mut source = open().await;
+        broker.publish("r/new", 1, "new");
+        let expected = if version == Protocol::V5 { vec!["new"] } else { vec!["kept", "new"] };
+        assert_eq!(texts(&take_settling(&mut source, expected.len()).await), expected, "{version:?}");
+        source.close().await.unwrap();
+        // The next version begins anew.
+        let mut fresh = options(&broker).topic("r/#").client_id("lorry-retained");
+        fresh.client.clean_session = Some(true);
+        open_source(fresh, Context::detached("mqttsrc0")).await.close().await.unwrap();
+    }
+}
