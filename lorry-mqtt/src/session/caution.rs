@@ -150,6 +150,8 @@ impl Caution {
             return Blame::None;
         }
         if refused {
+            // Were more published behind the next such one, its refusal might not arrive.
+            self.alone = true;
             return Blame::Shown;
         }
         if open == 0 || (answers > 0 && !said) {
@@ -283,5 +285,8 @@ mod tests {
         caution.published(now);
         caution.answered(true);
         assert_eq!(caution.ended(0, None, false, now, now), Blame::Shown);
+        caution.restart();
+        caution.asks(now, true);
+        assert_eq!(caution.limit(), 1);
     }
 }
