@@ -1,6 +1,6 @@
 //! Reason codes as errors of Lorry: which class each has.
 
-use crate::packet::{Filter, Reason};
+use crate::packet::{Filter, Reason, Version};
 use lorry_core::{Class, Error, ErrorKind};
 
 /// The error that a refusing CONNACK means.
@@ -63,6 +63,19 @@ pub(crate) fn from_puback(reason: Reason, details: Option<&str>) -> Option<Error
     };
     let said = details.map(|details| format!(": {details}")).unwrap_or_default();
     Some(Error::new(kind, class, "publish", format!("the server refused the message: {reason}{said}")))
+}
+
+/// The error of a message at which the server ends every connection, for the reason that it gave, if any.
+pub(crate) fn ended_at(reason: Option<Reason>, version: Version) -> Error {
+    let said = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+    let error =
+        Error::data(ErrorKind::Refused, "publish", format!("the server ends the connection at this message{said}"));
+    match version {
+        Version::V4 => error.hint(
+            "3.1.1 has no other way to refuse one: is it too large, or are its topic, its QoS or RETAIN not allowed? version=5 may tell",
+        ),
+        Version::V5 => error.hint("is it too large, or are its topic, its QoS or RETAIN not allowed?"),
+    }
 }
 
 /// The error that a failing SUBACK means.

@@ -472,3 +472,89 @@ async fn qos_0_is_delivered_without_acknowledgement() {
     assert_eq!(received[99].text(), Some("99"));
     assert_eq!(received[0].properties().qos, Some(0));
 }
+
+// mosquitto refuses a publish that an access list forbids with PUBACK, and, with this setting, closes the connection.
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_refusal_after_which_the_server_closes_is_found_out() {
+    let options = MosquittoOptions::default().acl("topic readwrite ok/#\n"); // and max_queued_messages 0
+    let broker = Mosquitto::start(options);
+    let mut sink = open_keeping_sink(MqttOptions::new("127.0.0.1").port(broker.port()), Retain::No).await;
+    let batch = (0..200).map(|n| Message::new("x").at(if n % 2 == 0 { "ok/x" } else { "no/x" })).collect();
+    let failures = within(send(&mut sink, batch).await).await.unwrap_err().into_vec();
+    let failed: Vec<_> = failures.iter().map(|failure| failure.index).collect();
+    assert_eq!(failed, (0..200).filter(|n| n % 2 == 1).collect::<Vec<_>>());
+    let text = failures[0].error.to_string();
+    assert!(failures[0].error.class() == Class::Data && text.contains("not authorized"), "{text}");
+}
+
+// In 3.1.1 a server has no other way to refuse a message but to close.
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_message_at_which_a_server_of_3_1_1_closes_is_refused_alone() {
+    for (config, retain) in [("max_packet_size 1000", Retain::No), ("retain_available false", Retain::Keep)] {
+        let broker = Mosquitto::start(MosquittoOptions::default().config(config));
+        let mut sink = open_keeping_sink(options(&broker).version(Protocol::V4), retain).await;
+        let mut bad = Message::new(vec![b'x'; 5_000]).at("bad");
+        bad.meta_mut().properties.retain = true;
+        let good = |n: usize| Message::new(n.to_string()).at("good");
+        let batch = (0..50).map(|n| if n == 25 { bad.clone() } else { good(n) }).collect();
+        let failures = within(send(&mut sink, batch).await).await.unwrap_err().into_vec();
+        let [failure] = &failures[..] else { panic!("{failures:?}") };
+        let text = failure.error.to_string();
+        assert_eq!((failure.index, failure.error.class()), (25, Class::Data), "{config}");
+        assert!(text.contains("ends the connection at this message") && text.contains("bad"), "{config}: {text}");
+    }
+}
+
+// In TLS 1.3 the server says so when the client believes that it is through.
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn a_client_certificate_that_is_missing_or_wrong_ends_the_attempt() {
+    let (certs, others) = (Certs::generate(), Certs::generate());
+    let broker = Mosquitto::start(MosquittoOptions::default().tls(certs.clone()).require_client_certs());
+    let dir = std::env::temp_dir().join(format!("lorry-mqtt-certs-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let file = |name: &str, text: &str| {
+        std::fs::write(dir.join(name), text).unwrap();
+        Some(dir.join(name))
+    };
+    let none = TlsOptions { ca: file("ca.pem", &certs.ca), ..TlsOptions::default() };
+    let mut wrong = none.clone();
+    (wrong.cert, wrong.key) = (file("cert.pem", &others.client), file("key.pem", &others.client_key));
+    for tls in [none, wrong] {
+        // Of the two that race, the reset and the alert, now one comes first, now the other.
+        for _ in 0..5 {
+            let options = MqttOptions::new("localhost").port(broker.tls_port()).topic("t").tls(tls.clone());
+            let error = fail_of(MqttSource::new(options)).await;
+            assert_eq!((error.class(), error.kind()), (Class::Config, ErrorKind::Auth), "{error}");
+            assert!(error.to_string().contains("cert= and key="), "{error}");
+        }
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs mosquitto"]
+async fn retained_messages_come_with_a_new_session_and_in_3_1_1_with_every_connection() {
+    let broker = Mosquitto::start(MosquittoOptions::default());
+    broker.publish_with("r/kept", &["-q", "1", "-r"], "kept");
+    for version in [Protocol::V5, Protocol::V4] {
+        let open = || open_source(options(&broker).topic("r/#").version(version), named("retained", "mqttsrc0"));
+        let mut source = open().await;
+        assert_eq!(texts(&take_settling(&mut source, 1).await), ["kept"]);
+        source.close().await.unwrap();
+        let mut source = open().await;
+        broker.publish("r/new", 1, "new");
+        let expected = if version == Protocol::V5 { vec!["new"] } else { vec!["kept", "new"] };
+        assert_eq!(texts(&take_settling(&mut source, expected.len()).await), expected, "{version:?}");
+        source.close().await.unwrap();
+        // The next version begins anew.
+        let mut fresh = options(&broker).topic("r/#").client_id("lorry-retained");
+        fresh.client.clean_session = Some(true);
+        open_source(fresh, Context::detached("mqttsrc0")).await.close().await.unwrap();
+    }
+}

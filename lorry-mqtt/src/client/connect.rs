@@ -1,10 +1,11 @@
 //! Reaching a server: TCP, and TLS over it.
 
 use super::connection::Connection;
+use super::tls;
 use crate::options::MqttOptions;
+use lorry_core::tls::rustls::ClientConfig;
 use lorry_core::tls::rustls::pki_types::ServerName;
-use lorry_core::tls::rustls::{self, ClientConfig};
-use lorry_core::{Class, Error, ErrorKind, Result};
+use lorry_core::{Error, ErrorKind, Result};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,20 +42,20 @@ impl Endpoint {
         self.turn += 1;
         let server = self.options.host_text(&host);
         let port = self.options.port_of(&host);
-        let failed = |error: io::Error| classed(error).with("server", &server);
+        let failed = |error: io::Error| tls::classed(error).with("server", &server);
         let late = || Error::transient(ErrorKind::Timeout, "connect", "no answer within 10 s").with("server", &server);
         let tcp = TcpStream::connect((host.name.as_str(), port));
         let tcp = tokio::time::timeout(PATIENCE, tcp).await.map_err(|_| late())?.map_err(failed)?;
         tcp.set_nodelay(true).map_err(failed)?;
         self.notice_dead_peers(&tcp);
         let socket = socket2::SockRef::from(&tcp).try_clone().ok();
-        let Some(tls) = &self.tls else {
+        let Some(config) = &self.tls else {
             let (reader, writer) = tcp.into_split();
             return Ok(Connection::new(reader, writer, false, socket));
         };
         let name = ServerName::try_from(host.name.clone())
             .map_err(|error| Error::config(ErrorKind::Usage, "connect", error).with("server", &server))?;
-        let stream = TlsConnector::from(tls.clone()).connect(name, tcp);
+        let stream = TlsConnector::from(config.clone()).connect(name, tcp);
         let stream = tokio::time::timeout(PATIENCE, stream).await.map_err(|_| late())?.map_err(failed)?;
         let (reader, writer) = tokio::io::split(stream);
         Ok(Connection::new(reader, writer, true, socket))
@@ -74,26 +75,4 @@ impl Endpoint {
         #[cfg(not(target_os = "linux"))]
         let _ = tcp;
     }
-}
-
-/// What TLS refuses does not get better by itself; a connection that fails may.
-fn classed(error: io::Error) -> Error {
-    let cause = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    let (kind, class) = match cause {
-        Some(
-            rustls::Error::InvalidCertificate(_)
-            | rustls::Error::AlertReceived(_)
-            | rustls::Error::NoCertificatesPresented,
-        ) => (ErrorKind::Auth, Class::Config),
-        Some(rustls::Error::InvalidMessage(_)) => (ErrorKind::Malformed, Class::Config),
-        Some(_) => (ErrorKind::Connection, Class::Config),
-        None => (ErrorKind::Connection, Class::Transient),
-    };
-    let ours = Error::new(kind, class, "connect", &error);
-    let ours = match cause {
-        Some(rustls::Error::InvalidMessage(_)) => ours.hint("does the server speak TLS on this port?"),
-        Some(rustls::Error::InvalidCertificate(_)) => ours.hint("name its certificate authority with ca="),
-        _ => ours,
-    };
-    ours.caused_by(error)
 }

@@ -8,6 +8,7 @@ mod connection;
 mod drops;
 mod receive;
 mod serve;
+mod tls;
 mod wire;
 
 pub(crate) use arrivals::{Delivery, Inbox};
@@ -15,13 +16,13 @@ pub(crate) use batches::{Reply, Token};
 pub(crate) use connect::Endpoint;
 
 use crate::packet::Publish;
-use crate::session::{Session, Setup};
+use crate::session::{Blame, Session, Setup};
 use arrivals::Arrivals;
 use batches::Batches;
 use connection::Connection;
 use drops::{Drops, Suspicion};
 use lorry_core::relay::{Failure, LaneId, Settled, Status};
-use lorry_core::{Backoff, Error, ErrorKind, Next, Result, Retry};
+use lorry_core::{Backoff, Class, Error, ErrorKind, Next, Result, Retry};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -77,7 +78,9 @@ impl Client {
             session: Session::new(setup),
             max_message_size,
             status,
+            retry,
             backoff: Backoff::new(retry),
+            wrote: Instant::now(),
             drops: Drops::default(),
             logged_in: None,
             orders,
@@ -171,7 +174,10 @@ struct Task {
     session: Session<Token>,
     max_message_size: usize,
     status: Status,
+    retry: Retry,
     backoff: Backoff,
+    /// When something was last written.
+    wrote: Instant,
     drops: Drops,
     logged_in: Option<Instant>,
     orders: mpsc::UnboundedReceiver<Command>,
@@ -225,13 +231,23 @@ impl Task {
         for token in self.session.take_written() {
             self.batches.answered((token, Err(lost.clone())));
         }
+        let blame = self.session.blame(by != Party::Us, Instant::now(), self.wrote);
         for outcome in self.session.take_failed() {
             self.batches.answered(outcome);
         }
-        let suspicion = self.suspicion(by);
+        let suspicion = self.suspicion(by, blame);
         let another_version = self.session.ended(by != Party::Us);
         if logged_in {
             self.arrivals.push(Delivery::Lost(LaneId(self.session.generation())));
+        }
+        if matches!(blame, Blame::Shown | Blame::Guilty(_)) {
+            // The server is well. It may dislike many messages, and each of them takes some connections.
+            self.backoff = Backoff::new(self.retry);
+            self.backoff.succeeded();
+        }
+        if blame != Blame::None {
+            // Whatever the server said: it is about a message.
+            return (error.classed(Class::Transient), Again::InTime);
         }
         match suspicion {
             Suspicion::Fight => (self.session.assume_taken_over(), Again::InTime),
@@ -242,8 +258,14 @@ impl Task {
     }
 
     /// Whether another client of our id may be behind the end of this connection.
-    fn suspicion(&mut self, by: Party) -> Suspicion {
+    fn suspicion(&mut self, by: Party, blame: Blame) -> Suspicion {
         match self.logged_in.take() {
+            // Not yet known; the next connection will show.
+            _ if blame == Blame::Suspected => Suspicion::None,
+            _ if blame != Blame::None => {
+                self.drops.clear();
+                Suspicion::None
+            }
             Some(since) if by == Party::Server => self.drops.closed(since.elapsed()),
             _ => {
                 self.drops.clear();
@@ -253,7 +275,6 @@ impl Task {
     }
 
     fn report(&self, error: &Error, delay: Duration) {
-        use lorry_core::Class;
         match error.class() {
             Class::Config | Class::Data => self.status.degraded(error, delay),
             Class::Transient | Class::Ambiguous => self.status.retrying(error, delay),

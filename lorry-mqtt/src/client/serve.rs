@@ -3,6 +3,7 @@
 use super::connect::PATIENCE;
 use super::connection::{Connection, Wrote, hear_out, read, write, write_out};
 use super::receive::Received;
+use super::tls;
 use super::wire::Outbox;
 use super::{Command, Ending, Party, Task, ended, hand_over};
 use crate::packet::{Disconnect, Packet, Reason, Version};
@@ -38,10 +39,13 @@ const FEW: usize = 256;
 /// So the answers are left to gather for a moment: the server works on, and both have more of the processor. (MQTT 3.1.1 into mosquitto,
 /// 1,000 in flight: twice the rate at half the computing time. A server of version 5 that grants 20 in flight gains nothing.)
 const REST: Duration = Duration::from_millis(1);
+/// How long they may take. They are here already, or never come.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Serving {
-    fn deadline(&self) -> Option<Instant> {
-        [self.alive.deadline(), self.ready_by, self.rests_until].into_iter().flatten().min()
+    /// `other` = the session's.
+    fn deadline(&self, other: Option<Instant>) -> Option<Instant> {
+        [self.alive.deadline(), self.ready_by, self.rests_until, other].into_iter().flatten().min()
     }
 }
 
@@ -62,7 +66,12 @@ impl Task {
         if let Err(error) = self.session.start(&mut at.outbox) {
             return Ending::Lost { error, by: Party::Us };
         }
+        self.wrote = now;
         let ending = self.turns(&mut at, &mut connection).await;
+        let ending = match ending {
+            Ending::Lost { error, by: Party::Nobody } => self.last_words(&mut at, &mut connection, error).await,
+            other => other,
+        };
         self.hand_on(&mut at.received);
         ending
     }
@@ -83,7 +92,7 @@ impl Task {
                 let _ = reply.send(());
                 return Ending::Closed;
             }
-            let deadline = at.deadline();
+            let deadline = at.deadline(self.session.deadline());
             if let Some(deadline) = deadline
                 && deadline < sleep.deadline()
             {
@@ -95,7 +104,8 @@ impl Task {
                 wrote = write(&mut connection.writer, &mut at.outbox.buffer), if writing || at.unflushed => match wrote {
                     Ok(Wrote::Nothing) => return self.hung_up("the connection was closed"),
                     Ok(Wrote::Bytes) => {
-                        at.alive.sent(Instant::now());
+                        self.wrote = Instant::now();
+                        at.alive.sent(self.wrote);
                         at.unflushed = connection.needs_flush;
                         self.account_written(at);
                     }
@@ -130,7 +140,7 @@ impl Task {
                     if let Some(error) = self.on_time(at, now) {
                         return Ending::Lost { error, by: Party::Us };
                     }
-                    let next = at.deadline();
+                    let next = at.deadline(self.session.deadline());
                     sleep.as_mut().reset(next.unwrap_or(now + Duration::from_secs(3_600)));
                 }
             }
@@ -148,7 +158,7 @@ impl Task {
         self.hand_on(&mut at.received);
         self.settle_failed();
         digested?;
-        self.session.pump(&mut at.outbox);
+        self.session.pump(&mut at.outbox, Instant::now());
         self.settle_failed();
         Ok(None)
     }
@@ -229,7 +239,31 @@ impl Task {
             Io::ConnectionReset | Io::BrokenPipe | Io::UnexpectedEof | Io::ConnectionAborted => Party::Nobody,
             _ => Party::Us,
         };
-        Ending::Lost { error: Error::from(error).classed(Class::Transient), by }
+        let error = tls::refusal(&error).unwrap_or_else(|| Error::from(error).classed(Class::Transient));
+        Ending::Lost { error, by }
+    }
+
+    /// What the server said before it broke the connection off may still be there: why, or an acknowledgement. Writing finds the broken
+    /// connection first.
+    async fn last_words(&mut self, at: &mut Serving, connection: &mut Connection, error: Error) -> Ending {
+        let lost = Ending::Lost { error, by: Party::Nobody };
+        loop {
+            match self.digest(at) {
+                // There is more than may be taken.
+                Ok(()) if at.paused => return lost,
+                Ok(()) => {}
+                Err(error) => return Ending::Lost { error, by: Party::Us },
+            }
+            let reading = read(&mut connection.reader, &mut at.inbox);
+            match tokio::time::timeout(LAST_WORDS, reading).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0)) | Err(_) => return lost,
+                Ok(Err(error)) => match tls::refusal(&error) {
+                    Some(error) => return Ending::Lost { error, by: Party::Us },
+                    None => return lost,
+                },
+            }
+        }
     }
 
     /// Tells a server of version 5 why we leave: it breaks the protocol.
@@ -243,7 +277,7 @@ impl Task {
     }
 
     async fn farewell(&mut self, at: &mut Serving, connection: &mut Connection) {
-        self.session.pump(&mut at.outbox);
+        self.session.pump(&mut at.outbox, Instant::now());
         if self.session.finish(&mut at.outbox).is_ok() {
             write_out(&mut at.outbox.buffer, connection).await;
             self.account_written(at);

@@ -3,6 +3,7 @@
 use super::arrivals::Arrivals;
 use super::handshake::Device;
 use super::hub::{Delivery, Hub, Order};
+use super::packets::UnderWay;
 use super::wire::{ReadSize, Stream, hang_up, write, write_out};
 use crate::codec::{self, Malformed};
 use crate::mapping::Inbound;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long a device may stand still in the middle of a packet, or not take what it is sent.
-const STUCK: Duration = Duration::from_secs(60);
+pub(super) const STUCK: Duration = Duration::from_secs(60);
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -48,8 +49,8 @@ pub(super) struct Connection {
     /// Messages that are about to be handed over, and the position of the first.
     pub(super) batch: Vec<Message>,
     pub(super) batch_first: u64,
-    /// Room taken for a large packet that is being read.
-    pub(super) reserved: usize,
+    /// A large packet that is being read.
+    pub(super) part: Option<UnderWay>,
     /// Nothing is read: too much is on its way.
     pub(super) paused: bool,
     pub(super) freed: watch::Receiver<()>,
@@ -72,7 +73,7 @@ impl Connection {
             aliases: HashMap::new(),
             batch: Vec::new(),
             batch_first: 0,
-            reserved: 0,
+            part: None,
             paused: false,
             freed,
             heard: Instant::now(),
@@ -89,12 +90,15 @@ impl Connection {
         self.flush_batch();
         self.part(&mut stream, &ending).await;
         drop((stream, socket_seat));
+        // The rest of it never comes, and what was delivered before it may be on its way for long.
+        self.device.inbox = BytesMut::new();
+        self.end_of_part();
         self.publish_will(&ending);
         self.device.seat.leave();
         if !matches!(ending, Ending::Closed) {
             self.wait_for_the_rest().await;
         }
-        self.hub.budget.give_back(self.arrivals.cost() + self.reserved);
+        self.hub.budget.give_back(self.arrivals.cost());
         if self.arrivals.has_delivered() {
             let _ = self.hub.deliveries.send(Delivery::Lost(self.device.seat.lane));
         }
@@ -176,8 +180,9 @@ impl Connection {
         let silent = (!self.paused).then_some(self.heard);
         let keep_alive = silent.filter(|_| self.device.keep_alive > 0).map(|heard| heard + self.patience());
         let stuck = silent.filter(|_| !self.device.inbox.is_empty()).map(|heard| heard + STUCK);
+        let slow = self.part.as_ref().filter(|_| !self.paused).map(UnderWay::deadline);
         let unwritten = self.unwritten.map(|since| since + STUCK);
-        [keep_alive, stuck, unwritten].into_iter().flatten().min()
+        [keep_alive, stuck, slow, unwritten].into_iter().flatten().min()
     }
 
     /// One and a half times the keep-alive (MQTT-3.1.2-22).
@@ -188,6 +193,9 @@ impl Connection {
     fn check_time(&self, now: Instant) -> Result<(), Ending> {
         if self.unwritten.is_some_and(|since| now >= since + STUCK) {
             return Err(Ending::Lost("it does not take what it is sent".to_owned()));
+        }
+        if !self.paused && self.part.as_ref().is_some_and(|part| now >= part.deadline()) {
+            return Err(Ending::Told(Reason::KEEP_ALIVE_TIMEOUT, "a large packet of it does not come on"));
         }
         match self.deadline() {
             Some(deadline) if now >= deadline => {

@@ -1,18 +1,48 @@
 //! What a device says, packet by packet.
 
-use super::connection::{Connection, Ending};
+use super::budget::Part;
+use super::connection::{Connection, Ending, STUCK};
 use super::handshake::ALIASES;
 use super::hub::Delivery;
 use crate::codec;
 use crate::packet::{Ack, Packet, Publish, Qos, Reason, SubAck, Text, Version};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Messages handed over at once.
 const CHUNK: usize = 256;
 /// Unwritten acknowledgements of a device that does not read: beyond it, it is not read from either.
 const OUT_MAX: usize = 64 << 10;
-/// Packets above this size need room in the budget before they are read.
+/// Of a packet above this size what has arrived is held against the budget. It is so much, too, that must arrive of it in a while.
 const LARGE: usize = 64 << 10;
+/// How long the next such piece of a packet may take that others wait for.
+const TURN: Duration = Duration::from_secs(10);
+
+/// A large packet that has arrived in part.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub(super) held: Part,
+    /// When the last large piece of it was complete, and how much there was then.
+    since: Instant,
+    arrived: usize,
+}
+
+impl UnderWay {
+    fn new(now: Instant) -> Self {
+        Self { held: Part::default(), since: now, arrived: 0 }
+    }
+
+    fn has_arrived(&mut self, arrived: usize, now: Instant) {
+        if arrived >= self.arrived + LARGE {
+            (self.since, self.arrived) = (now, arrived);
+        }
+    }
+
+    /// By when another large piece has to be there. While others wait for this one there is less time.
+    pub(super) fn deadline(&self) -> Instant {
+        self.since + if self.held.has_turn() { TURN } else { STUCK }
+    }
+}
 
 impl Connection {
     /// Takes packets out of what was read, until it is empty or too much is on its way.
@@ -20,8 +50,7 @@ impl Connection {
         loop {
             self.freed.mark_unchanged();
             let is_publish = self.device.inbox.first().is_some_and(|first| first >> 4 == 3);
-            let is_full = self.arrivals.len() >= usize::from(self.hub.window)
-                || (self.reserved == 0 && !self.hub.budget.has_room());
+            let is_full = self.arrivals.len() >= usize::from(self.hub.window) || !self.hub.budget.has_room();
             // A device that keeps to its window is heard further: it pings.
             let paused = self.out.len() > OUT_MAX || (is_publish && is_full);
             self.set_paused(paused);
@@ -30,7 +59,7 @@ impl Connection {
             }
             match codec::decode(self.device.version, &mut self.device.inbox, self.hub.max_packet)? {
                 Some(packet) => {
-                    self.hub.budget.give_back(std::mem::take(&mut self.reserved));
+                    self.end_of_part();
                     self.received(packet)?;
                 }
                 None => {
@@ -41,23 +70,37 @@ impl Connection {
         }
     }
 
-    /// A large packet is read when there is room for all of it.
+    /// A large packet is read on while there is room for what has arrived. A header alone takes none: anybody can send many.
     fn make_room(&mut self) -> Result<(), Ending> {
         let len = codec::frame_len(self.device.version, &self.device.inbox, self.hub.max_packet)?;
-        let Some(len) = len.filter(|len| *len > LARGE && self.reserved == 0) else { return Ok(()) };
-        if self.hub.budget.try_take(len) {
-            self.reserved = len;
-            self.device.inbox.reserve(len - self.device.inbox.len());
-        } else {
-            self.set_paused(true);
+        let arrived = self.device.inbox.len();
+        if len.is_none_or(|len| len <= LARGE) {
+            return Ok(());
+        }
+        let under_way = self.part.get_or_insert_with(|| UnderWay::new(Instant::now()));
+        under_way.has_arrived(arrived, Instant::now());
+        if arrived > LARGE {
+            let more = arrived - under_way.held.bytes();
+            let may_go_on = self.hub.budget.grow(&mut under_way.held, more);
+            self.set_paused(!may_go_on);
         }
         Ok(())
+    }
+
+    /// A large packet has arrived, or never will.
+    pub(super) fn end_of_part(&mut self) {
+        if let Some(part) = self.part.take() {
+            self.hub.budget.give_up(part.held);
+        }
     }
 
     fn set_paused(&mut self, paused: bool) {
         if self.paused && !paused {
             // What the device said meanwhile could not be heard.
             self.heard = Instant::now();
+            if let Some(part) = &mut self.part {
+                part.since = self.heard;
+            }
         }
         self.paused = paused;
     }

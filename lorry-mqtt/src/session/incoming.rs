@@ -12,14 +12,21 @@ use std::collections::{HashMap, VecDeque};
 #[derive(Debug, Default)]
 pub(crate) struct Incoming {
     generation: u64,
-    /// Packet ids of what is not released, oldest first; 0 where nothing is to be acknowledged. The first has the number `first`.
-    arrivals: VecDeque<u16>,
+    /// What is not released, oldest first. The first has the number `first`.
+    arrivals: VecDeque<Arrival>,
     first: u64,
     /// Those of them that the server counts.
     unacknowledged: usize,
     /// Numbers of refused messages with what to tell the server, ascending.
     refused: VecDeque<(u64, Error)>,
     aliases: HashMap<u16, Text>,
+}
+
+/// How a message is to be acknowledged.
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    qos: Qos,
+    packet_id: u16,
 }
 
 impl Incoming {
@@ -49,16 +56,16 @@ impl Incoming {
 
     /// A PUBLISH: its number by arrival on this connection.
     ///
+    /// Nobody here subscribes with QoS 2, but a session may hold messages for an earlier client that did. They are delivered like all
+    /// others, at least once: the server gives them again until they are released.
+    ///
     /// # Errors
-    /// A QoS nobody subscribed to, or an unknown alias.
+    /// An unknown alias.
     pub(crate) fn arrived(&mut self, publish: &mut Publish, alias_maximum: u16) -> Result<u64> {
-        if publish.qos == Qos::ExactlyOnce {
-            return Err(error::protocol("a message of QoS 2, to which nobody subscribed"));
-        }
         self.resolve_alias(publish, alias_maximum)?;
         let number = self.first + self.arrivals.len() as u64;
-        self.arrivals.push_back(publish.packet_id);
-        self.unacknowledged += usize::from(publish.packet_id != 0);
+        self.arrivals.push_back(Arrival { qos: publish.qos, packet_id: publish.packet_id });
+        self.unacknowledged += usize::from(publish.qos != Qos::AtMostOnce);
         Ok(number)
     }
 
@@ -96,20 +103,23 @@ impl Incoming {
             return Ok(());
         }
         while self.first <= up_to {
-            let Some(packet_id) = self.arrivals.pop_front() else { break };
+            let Some(Arrival { qos, packet_id }) = self.arrivals.pop_front() else { break };
             let refused = match self.refused.front() {
                 Some((number, _)) if *number == self.first => self.refused.pop_front(),
                 _ => None,
             };
             self.first += 1;
-            if packet_id != 0 {
-                self.unacknowledged -= 1;
-                let ack = match refused {
-                    None => Ack::new(packet_id),
-                    Some((_, error)) => Ack::with_reason(packet_id, error::refusal(&error)),
-                };
-                wire.put(&Packet::PubAck(ack))?;
-            }
+            let ack = match refused {
+                None => Ack::new(packet_id),
+                Some((_, error)) => Ack::with_reason(packet_id, error::refusal(&error)),
+            };
+            let answer = match qos {
+                Qos::AtMostOnce => continue,
+                Qos::AtLeastOnce => Packet::PubAck(ack),
+                Qos::ExactlyOnce => Packet::PubRec(ack),
+            };
+            self.unacknowledged -= 1;
+            wire.put(&answer)?;
         }
         Ok(())
     }

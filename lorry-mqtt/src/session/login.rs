@@ -12,7 +12,8 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
     /// The CONNECT cannot be written: a user name that is too long, for example. Class config.
     pub(crate) fn start(&mut self, wire: &mut impl Wire) -> Result<()> {
         self.phase = Phase::Greeting;
-        (self.fall_back, self.taken_over) = (false, false);
+        (self.fall_back, self.taken_over, self.dismissed) = (false, false, None);
+        self.caution.restart();
         self.incoming.restart();
         let setup = &self.setup;
         // After the first login the session of this very process is wanted, whatever `fresh` says.

@@ -3,6 +3,7 @@
 //! It outlives connections. [`Session::start`] begins one, [`Session::receive`] takes each packet of the server,
 //! [`Session::pump`] writes what is due, [`Session::ended`] says that the connection is gone.
 
+mod caution;
 mod incoming;
 mod keepalive;
 mod login;
@@ -11,15 +12,18 @@ mod model;
 mod outgoing;
 mod setup;
 
+pub(crate) use caution::Blame;
 pub(crate) use keepalive::{Due, KeepAlive};
 pub(crate) use outgoing::Outcome;
 pub(crate) use setup::Setup;
 
 use crate::error;
 use crate::packet::{Ack, Disconnect, Packet, Publish, Qos, Reason, Text, Version};
+use caution::Caution;
 use incoming::Incoming;
 use lorry_core::{Error, Result};
 use outgoing::Outgoing;
+use tokio::time::Instant;
 
 /// Where packets are written. What is put there goes out in one piece when the session's turn is over.
 pub(crate) trait Wire {
@@ -80,6 +84,9 @@ pub(crate) struct Session<T> {
     taken_over: bool,
     incoming: Incoming,
     outgoing: Outgoing<T>,
+    caution: Caution,
+    /// Why the server has ended this connection, if it said so.
+    dismissed: Option<Reason>,
     written: Vec<T>,
     failed: Vec<Outcome<T>>,
     limits: ServerLimits,
@@ -107,6 +114,8 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             taken_over: false,
             incoming: Incoming::default(),
             outgoing: Outgoing::new(),
+            caution: Caution::default(),
+            dismissed: None,
             written: Vec::new(),
             failed: Vec::new(),
             limits,
@@ -171,7 +180,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             (Phase::Greeting, Packet::Disconnect(why)) => Err(error::from_disconnect(why.reason, self.client_id())),
             (Phase::Greeting | Phase::Offline, _) => Err(error::protocol("a packet before CONNACK")),
             (_, Packet::Publish(publish)) if !self.subscribes() => self.stray(publish, wire),
-            (_, Packet::PubRel(ack)) if !self.subscribes() => {
+            (_, Packet::PubRel(ack)) => {
                 wire.put(&Packet::PubComp(Ack::new(ack.packet_id)))?;
                 Ok(Event::None)
             }
@@ -180,12 +189,19 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
                 Ok(Event::Message(number, publish))
             }
             (_, Packet::PubAck(ack)) => Ok(match self.outgoing.answered(&ack)? {
-                Some(outcome) => Event::Answered(outcome),
+                Some(outcome) => {
+                    self.caution.answered(ack.reason.is_failure());
+                    Event::Answered(outcome)
+                }
                 None => Event::None,
             }),
             (Phase::Subscribing(id), Packet::SubAck(ack)) if ack.packet_id == id => self.granted(&ack.reasons),
-            (_, Packet::PingResp) => Ok(Event::None),
+            (_, Packet::PingResp) => {
+                self.caution.heard();
+                Ok(Event::None)
+            }
             (_, Packet::Disconnect(why)) => {
+                self.dismissed = Some(why.reason);
                 match why.reason {
                     Reason::PACKET_TOO_LARGE => self.failed.extend(self.outgoing.give_up_largest()),
                     Reason::SESSION_TAKEN_OVER => self.taken_over = true,
@@ -215,10 +231,46 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
     }
 
     /// Writes the publishes that are due.
-    pub(crate) fn pump(&mut self, wire: &mut impl Wire) {
-        if self.is_logged_in() {
-            self.outgoing.pump(wire, &mut self.written, &mut self.failed);
+    pub(crate) fn pump(&mut self, wire: &mut impl Wire, now: Instant) {
+        if !self.is_logged_in() {
+            return;
         }
+        // Who switches pings off may have a server that does not answer them.
+        if self.caution.asks(now, self.limits.keep_alive > 0) && wire.put(&Packet::PingReq).is_err() {
+            self.caution.heard();
+        }
+        self.outgoing.pump(wire, self.caution.limit(), &mut self.written, &mut self.failed);
+        if self.outgoing.in_flight() > 0 {
+            self.caution.published(now);
+        }
+    }
+
+    /// When [`pump`](Self::pump) may have something to do without anything having happened.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.caution.deadline().filter(|_| self.is_logged_in())
+    }
+
+    /// Before [`ended`](Self::ended): whether a publish is why the connection is gone. `by_peer` = the server has closed it, or broken it
+    /// off; the last bytes to it were written at `wrote`. A publish that was guilty too often has failed.
+    pub(crate) fn blame(&mut self, by_peer: bool, now: Instant, wrote: Instant) -> Blame {
+        if !self.is_logged_in() {
+            return Blame::None;
+        }
+        let by_peer = match self.dismissed {
+            Some(reason) => caution::may_be_about_a_publish(reason),
+            None => by_peer,
+        };
+        if !by_peer {
+            self.caution.acquit();
+            return Blame::None;
+        }
+        let (open, oldest) = (self.outgoing.in_flight(), self.outgoing.oldest());
+        let blame = self.caution.ended(open, oldest, self.dismissed.is_some(), now, wrote);
+        if let Blame::Guilty(sequence) = blame {
+            let error = error::ended_at(self.dismissed, self.version);
+            self.failed.extend(self.outgoing.give_up(sequence, error));
+        }
+        blame
     }
 
     /// Publishes of QoS 0 that were put on the wire since the last call.

@@ -1,13 +1,15 @@
 //! The session against a model of a server that drops connections, answers in any order, forgets sessions and refuses.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use super::{Event, Outcome, Session, Setup, Wire};
+use super::{Blame, Event, Outcome, Session, Setup, Wire};
 use crate::codec::{decode, encode};
 use crate::packet::*;
 use bytes::BytesMut;
 use lorry_core::{Class, Error, ErrorKind, Result};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
 
 const OWN_WINDOW: u16 = 5;
 
@@ -25,19 +27,21 @@ impl Wire for Bytes {
 
 #[derive(Clone, Debug)]
 enum Action {
-    /// The relay hands a message over; QoS 0 or 1.
-    Publish(u8),
+    /// The relay hands a message over; QoS 0 or 1. At a bad one the server closes the connection.
+    Publish { qos: u8, bad: bool },
     /// The server reads what was written, or so many packets of it.
     Read(usize),
     /// The server answers one of the publishes it has: which, and how.
     Answer(prop::sample::Index, Reply),
-    /// The server sends a message, perhaps under the packet id of another one that is open. QoS 0 or 1, also 2 to a client that has not
-    /// subscribed.
+    /// The server sends a message, perhaps under the packet id of another one that is open.
     Send(u8, bool),
     /// The relay settles what arrived in some generation up to some point, and refuses the last of it.
     Release(prop::sample::Index, prop::sample::Index, bool),
-    /// The connection is lost, with all that is on its way. The server may forget the session, and announce another window.
-    Drop { forget: bool, window: u16 },
+    /// The connection is lost, with all that is on its way: the server closes it, or the network fails. The server may forget the
+    /// session, and announce another window.
+    Drop { by_peer: bool, forget: bool, window: u16 },
+    /// Time passes.
+    Wait(u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -62,12 +66,13 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
         1 => Just(Reply::Nonsense),
     ];
     let action = prop_oneof![
-        6 => prop_oneof![1 => Just(0_u8), 5 => Just(1)].prop_map(Action::Publish),
+        6 => (prop_oneof![1 => Just(0_u8), 5 => Just(1)], prop::bool::weighted(0.1)).prop_map(|(qos, bad)| Action::Publish { qos, bad }),
         4 => (0_usize..9).prop_map(Action::Read),
         6 => (any::<Index>(), reply).prop_map(|(which, reply)| Action::Answer(which, reply)),
         6 => (prop_oneof![1 => Just(0_u8), 5 => Just(1), 1 => Just(2)], any::<bool>()).prop_map(|(qos, reuse)| Action::Send(qos, reuse)),
         5 => (any::<Index>(), any::<Index>(), any::<bool>()).prop_map(|(a, b, c)| Action::Release(a, b, c)),
-        1 => (any::<bool>(), 1_u16..8).prop_map(|(forget, window)| Action::Drop { forget, window }),
+        1 => (any::<bool>(), any::<bool>(), 1_u16..8).prop_map(|(by_peer, forget, window)| Action::Drop { by_peer, forget, window }),
+        2 => (0_u64..2_000).prop_map(Action::Wait),
     ];
     prop::collection::vec(action, 0..120)
 }
@@ -92,12 +97,18 @@ struct World {
     session: Session<u64>,
     wire: Bytes,
     window: u16,
+    now: Instant,
+    /// When the session last wrote something.
+    wrote: Instant,
     connection: u64,
     has_session: bool,
     // The publishing half.
     pushed: u64,
     qos_of: BTreeMap<u64, u8>,
     answers: BTreeMap<u64, Result<()>>,
+    /// Tokens of messages at which the server closes, or has closed all but by chance.
+    bad: BTreeSet<u64>,
+    closed_at: BTreeMap<u64, u32>,
     /// Tokens whose publish the server answered well, ill.
     good: BTreeSet<u64>,
     ill: BTreeSet<u64>,
@@ -140,11 +151,15 @@ impl World {
             session: Session::new(setup),
             wire: Bytes { version, buffer: BytesMut::new() },
             window: 3,
+            now: Instant::now(),
+            wrote: Instant::now(),
             connection: 0,
             has_session: false,
             pushed: 0,
             qos_of: BTreeMap::new(),
             answers: BTreeMap::new(),
+            bad: BTreeSet::new(),
+            closed_at: BTreeMap::new(),
             good: BTreeSet::new(),
             ill: BTreeSet::new(),
             tried: BTreeSet::new(),
@@ -193,8 +208,22 @@ impl World {
         self.pump();
     }
 
-    fn lose(&mut self, forget: bool, window: u16) {
-        self.session.ended(true);
+    /// The connection is gone. A message that is all the server has is as good as bad, if that happens again and again.
+    fn lose(&mut self, by_peer: bool, forget: bool, window: u16) {
+        if let (true, [Held { token, .. }]) = (by_peer, &self.held[..]) {
+            *self.closed_at.entry(*token).or_default() += 1;
+        }
+        let blame = self.session.blame(by_peer, self.now, self.wrote);
+        let failed = self.session.take_failed();
+        assert_eq!(failed.len(), usize::from(matches!(blame, Blame::Guilty(_))));
+        for (token, result) in failed {
+            assert_eq!(result.as_ref().unwrap_err().class(), Class::Data);
+            let by_chance = self.closed_at.get(&token).is_some_and(|times| *times >= 3);
+            assert!(self.bad.contains(&token) || by_chance, "{token} was refused for nothing");
+            self.ill.insert(token);
+            self.answered((token, result));
+        }
+        self.session.ended(by_peer);
         self.collect_written(false);
         self.has_session &= !forget;
         self.window = window;
@@ -219,14 +248,18 @@ impl World {
             // Only an id in use asks for a new connection.
             Err(error) => {
                 assert_eq!(error.class(), Class::Transient, "{error}");
-                self.lose(false, self.window);
+                self.lose(false, false, self.window);
             }
         }
         self.pump();
     }
 
     fn pump(&mut self) {
-        self.session.pump(&mut self.wire);
+        let before = self.wire.buffer.len();
+        self.session.pump(&mut self.wire, self.now);
+        if self.wire.buffer.len() > before {
+            self.wrote = self.now;
+        }
         self.session.take_failed().into_iter().for_each(|outcome| self.answered(outcome));
         self.collect_written(true);
         self.check_ids(None);
@@ -262,7 +295,14 @@ impl World {
     fn read(&mut self, count: usize) {
         for _ in 0..count {
             match decode(self.version, &mut self.wire.buffer, usize::MAX).unwrap() {
-                Some(Packet::Publish(publish)) => self.has(&publish),
+                Some(Packet::Publish(publish)) => {
+                    if self.has(&publish) {
+                        // Also what it had answered and the client has not read is gone, since more may have been published behind it.
+                        self.lose(true, false, self.window);
+                        return;
+                    }
+                }
+                Some(Packet::PingReq) => self.receive(Packet::PingResp),
                 Some(Packet::PubAck(ack)) => self.acknowledged(&ack, 1),
                 Some(Packet::PubRec(ack)) => {
                     self.acknowledged(&ack, 2);
@@ -276,23 +316,27 @@ impl World {
         }
     }
 
-    fn has(&mut self, publish: &Publish) {
+    /// Whether the server closes the connection at it.
+    fn has(&mut self, publish: &Publish) -> bool {
         let token: u64 = std::str::from_utf8(&publish.payload).unwrap().parse().unwrap();
         assert!(self.last_seen.is_none_or(|last| last < token), "{token} after {:?}: out of order", self.last_seen);
         self.last_seen = Some(token);
         if self.qos_of[&token] == 0 {
             assert!(!publish.dup);
-            return;
+            return self.bad.contains(&token);
         }
         assert!(self.held.iter().all(|held| held.id != publish.packet_id), "id {} is used twice", publish.packet_id);
         if self.tried.contains(&token) {
             assert!(publish.dup, "{token} is a repetition and does not say so");
+        } else {
+            assert!(self.tried.last().is_none_or(|last| *last < token), "{token} was passed by others");
         }
         self.tried.insert(token);
         self.held.push(Held { id: publish.packet_id, token });
         // 3.1.1 has no way to announce a window.
         let window = if self.version == Version::V5 { self.window.min(OWN_WINDOW) } else { OWN_WINDOW };
         assert!(self.held.len() <= window.into(), "{} open, {window} are allowed", self.held.len());
+        self.bad.contains(&token)
     }
 
     fn answer(&mut self, which: prop::sample::Index, reply: Reply) {
@@ -334,7 +378,6 @@ impl World {
                 self.next_id
             }
         };
-        let qos = if self.subscribes { qos.min(1) } else { qos };
         let number = self.arrived.get(&self.session.generation()).copied().unwrap_or(0);
         if !self.subscribes {
             // Dropped at once.
@@ -388,7 +431,7 @@ impl World {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::Publish(qos) => {
+            Action::Publish { qos, bad } => {
                 let publish = Publish {
                     qos: Qos::from_u8(qos).unwrap(),
                     topic: Text::from("t"),
@@ -396,6 +439,9 @@ impl World {
                     ..Publish::default()
                 };
                 self.qos_of.insert(self.pushed, qos);
+                if bad {
+                    self.bad.insert(self.pushed);
+                }
                 self.session.publish(self.pushed, publish);
                 self.pushed += 1;
                 self.pump();
@@ -404,19 +450,30 @@ impl World {
             Action::Answer(which, reply) => self.answer(which, reply),
             Action::Send(qos, reuse) => self.send(qos, reuse),
             Action::Release(generation, up_to, refuse) => self.release(generation, up_to, refuse),
-            Action::Drop { forget, window } => self.lose(forget, window),
+            Action::Drop { by_peer, forget, window } => self.lose(by_peer, forget, window),
+            Action::Wait(millis) => {
+                self.now += Duration::from_millis(millis);
+                self.pump();
+            }
         }
     }
 
     /// A server that behaves at last: everything must come to an end.
     fn finish(&mut self) {
         for _ in 0..1_000 {
+            // While the session holds back, until it has something to say.
+            self.now = self.session.deadline().unwrap_or(self.now).max(self.now);
+            self.pump();
             self.read(usize::MAX);
-            if self.held.is_empty() {
+            if !self.held.is_empty() {
+                self.answer_at(0, Reply::Good);
+            } else if self.session.unanswered() == 0 {
                 break;
             }
-            self.answer_at(0, Reply::Good);
         }
+        let refused = |token: &u64| self.answers.get(token).is_some_and(Result::is_err);
+        let mut bad = self.bad.iter().filter(|token| self.qos_of[token] == 1);
+        assert!(bad.all(refused), "a bad one was not refused: {:?}", self.bad);
         assert_eq!(self.session.unanswered(), 0);
         let unanswered: Vec<_> = (0..self.pushed).filter(|token| !self.answers.contains_key(token)).collect();
         assert!(unanswered.is_empty(), "lost: {unanswered:?}");
@@ -429,7 +486,7 @@ impl World {
             self.released = arrived;
             self.session.release(self.session.generation(), arrived - 1, &mut self.wire).unwrap();
             self.read(usize::MAX);
-            assert!(self.sent.iter().all(|sent| sent.qos == 0), "not acknowledged");
+            assert!(self.sent.iter().all(|sent| sent.qos == 0) && self.completing.is_empty(), "not acknowledged");
             assert_eq!(self.session.unreleased(), 0);
         }
     }

@@ -83,10 +83,17 @@ impl<T: Copy> Outgoing<T> {
         self.reserved = None;
     }
 
-    /// Writes what the window and the wire have room for. QoS 0 is done with that and goes to `written`, what cannot be written to
-    /// `failed`.
-    pub(crate) fn pump(&mut self, wire: &mut impl Wire, written: &mut Vec<T>, failed: &mut Vec<Outcome<T>>) {
-        while self.in_flight < self.window && self.unsent < self.first + self.entries.len() as u64 && wire.has_room() {
+    /// Writes what the window, the wire and `limit`, a narrower window, have room for. QoS 0 is done with that and goes to `written`, what
+    /// cannot be written to `failed`.
+    pub(crate) fn pump(
+        &mut self,
+        wire: &mut impl Wire,
+        limit: usize,
+        written: &mut Vec<T>,
+        failed: &mut Vec<Outcome<T>>,
+    ) {
+        let window = self.window.min(limit);
+        while self.in_flight < window && self.unsent < self.first + self.entries.len() as u64 && wire.has_room() {
             let sequence = self.unsent;
             self.unsent += 1;
             let Some(Some(mut entry)) = self.take(sequence) else { continue };
@@ -145,25 +152,31 @@ impl<T: Copy> Outgoing<T> {
     /// The server ended the connection over a packet that is too large, without saying which: the largest one in flight is given up,
     /// or it would end every connection to come.
     pub(crate) fn give_up_largest(&mut self) -> Option<Outcome<T>> {
-        let size = |packet: &Packet| match packet {
-            Packet::Publish(publish) => publish.payload.len(),
-            _ => 0,
-        };
         let sent = (self.unsent - self.first) as usize;
         let candidates =
             self.entries.iter().take(sent).enumerate().filter_map(|(at, entry)| Some((at, entry.as_ref()?)));
         let (at, _) = candidates.max_by_key(|(_, entry)| size(&entry.packet))?;
-        let entry = self.entries[at].take()?;
+        let what = "the server ended the connection: packet too large (0x95)";
+        self.give_up(self.first + at as u64, Error::data(ErrorKind::TooLarge, "publish", what))
+    }
+
+    /// Gives up a publish that was written, for this reason.
+    pub(crate) fn give_up(&mut self, sequence: u64, error: Error) -> Option<Outcome<T>> {
+        let entry = self.take(sequence)??;
         if let Packet::Publish(publish) = &entry.packet {
             self.by_id.remove(&publish.packet_id);
         }
-        let error =
-            Error::data(ErrorKind::TooLarge, "publish", "the server ended the connection: packet too large (0x95)")
-                .with("topic", topic(&entry.packet))
-                .with("bytes", size(&entry.packet));
+        let error = error.with("topic", topic(&entry.packet)).with("bytes", size(&entry.packet));
         self.in_flight = self.in_flight.saturating_sub(1);
         self.forget_answered();
         Some((entry.token, Err(error)))
+    }
+
+    /// The oldest publish that was written on this connection and is not answered.
+    pub(crate) fn oldest(&self) -> Option<u64> {
+        let sent = (self.unsent - self.first) as usize;
+        let at = self.entries.iter().take(sent).position(Option::is_some)?;
+        Some(self.first + at as u64)
     }
 
     /// An id for a SUBSCRIBE, until [`release_id`](Self::release_id).
@@ -219,6 +232,13 @@ impl<T: Copy> Outgoing<T> {
             self.entries.pop_front();
             self.first += 1;
         }
+    }
+}
+
+fn size(packet: &Packet) -> usize {
+    match packet {
+        Packet::Publish(publish) => publish.payload.len(),
+        _ => 0,
     }
 }
 

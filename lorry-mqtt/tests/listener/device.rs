@@ -115,6 +115,12 @@ impl Device {
         assert_eq!(self.receive().await, Some(Packet::PingResp));
     }
 
+    /// The listener has read what was sent, as far as one can tell, and has nothing to say.
+    pub(crate) async fn hears_nothing_more(&mut self) {
+        let heard = tokio::time::timeout(Duration::from_millis(60), self.socket.read_buf(&mut self.inbox)).await;
+        assert!(heard.is_err(), "unexpected: {heard:?}");
+    }
+
     pub(crate) async fn disconnect(mut self) {
         self.send(&Packet::Disconnect(Disconnect::default())).await;
         self.socket.shutdown().await.unwrap();

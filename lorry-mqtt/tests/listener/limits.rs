@@ -202,3 +202,53 @@ async fn a_login_above_64_kib_is_not_even_read() {
     device.send_raw(&[0x10, 0x81, 0x80, 0x04]).await;
     assert_eq!(device.receive().await, None);
 }
+
+// Room was taken by the header: five devices with 14 bytes each held up all others for a minute.
+
+#[tokio::test]
+async fn a_large_packet_that_does_not_come_holds_up_nobody() {
+    let (mut source, address) = listen(local()).await;
+    let mut devices = Vec::new();
+    for number in 0..5 {
+        let mut device = Device::connect(address, Version::V4, &format!("d{number}")).await;
+        // A packet of 15 MB to the topic "a/b", of which no more comes.
+        device.send_raw(&[0x32, 0xC0, 0xC3, 0x93, 0x07, 0, 3, b'a', b'/', b'b']).await;
+        device.hears_nothing_more().await;
+        devices.push(device);
+    }
+    small_ones_pass(&mut source, address).await;
+}
+
+#[tokio::test]
+async fn a_large_packet_that_stops_half_way_holds_up_no_small_ones_and_large_ones_for_a_while() {
+    let (mut source, address) = listen(local().options(|options| options.max_held.0 = 500_000)).await;
+    let mut bytes = bytes::BytesMut::new();
+    encode(Version::V4, &publish("a", 1, &"x".repeat(400_000)), &mut bytes).unwrap();
+    let mut device = Device::connect(address, Version::V4, "d").await;
+    device.send_raw(&bytes[..300_000]).await;
+    device.hears_nothing_more().await;
+    small_ones_pass(&mut source, address).await;
+    // It has the turn, and loses it with its connection.
+    let mut large = Device::connect(address, Version::V5, "large").await;
+    large.publish("a", 1, &"x".repeat(400_000)).await;
+    let taken = loop {
+        // It takes longer than `take` would wait.
+        if let Ok(Ok(Event::Chunk(chunk))) = tokio::time::timeout(Duration::from_secs(30), source.next(1)).await {
+            break chunk;
+        }
+    };
+    assert_eq!(taken.values[0].bytes().len(), 400_000);
+    settle(&mut source, taken.lane, 0).await;
+    assert_eq!(large.puback().await, Ack::new(1));
+}
+
+/// A message of a device that does nothing wrong is delivered and acknowledged at once.
+async fn small_ones_pass(source: &mut lorry_mqtt::MqttListenSource, address: std::net::SocketAddr) {
+    for version in BOTH {
+        let mut device = Device::connect(address, version, "small").await;
+        device.publish("a", 1, "small").await;
+        let taken = take(source, 1).await;
+        settle(source, taken[0].0, 0).await;
+        assert_eq!(device.puback().await, Ack::new(1));
+    }
+}

@@ -132,6 +132,18 @@ impl Peer {
         self.writing.write(packet).await;
     }
 
+    /// As [`write`](Self::write), to a client that may have gone.
+    pub(crate) async fn try_write(&mut self, packet: &Packet) {
+        let mut bytes = BytesMut::new();
+        encode(self.writing.version, packet, &mut bytes).unwrap();
+        let _ = self.writing.writer.write_all(&bytes).await;
+    }
+
+    /// Breaks the connection off, in place of closing it.
+    pub(crate) fn reset(self) {
+        self.writing.writer.as_ref().set_zero_linger().unwrap();
+    }
+
     pub(crate) async fn write_bytes(&mut self, bytes: &[u8]) {
         self.writing.writer.write_all(bytes).await.unwrap();
     }

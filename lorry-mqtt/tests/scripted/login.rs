@@ -119,6 +119,17 @@ async fn a_refused_subscription_is_a_config_error_and_a_lower_qos_is_not() {
 }
 
 #[tokio::test]
+async fn a_server_that_takes_qos_0_only_is_no_place_for_qos_1() {
+    let server = Server::start().await;
+    let mut sink = MqttSink::new(server.options().topic("t"));
+    let properties = ConnAckProperties { maximum_qos: Some(Qos::AtMostOnce), ..ConnAckProperties::default() };
+    let ack = ConnAck { properties, ..ConnAck::default() };
+    let (opened, _peer) = tokio::join!(within(sink.open(context())), server.accept_with(ack));
+    let error = opened.unwrap_err();
+    assert!(error.class() == Class::Config && error.to_string().contains("qos=0"), "{error}");
+}
+
+#[tokio::test]
 async fn a_relay_that_requires_a_guarantee_ends_when_the_server_grants_less() {
     let server = Server::start().await;
     let source = MqttSource::new(server.options().topic("a/#"));

@@ -4,11 +4,14 @@
 mod login;
 #[path = "../peer/mod.rs"]
 mod peer;
+mod poison;
 mod server;
 mod sink;
 mod source;
 
-use lorry_core::relay::{Batch, Context, Event, Guarantee, LaneId, Position, Settled, Sink, Source, State, Verdict};
+use lorry_core::relay::{
+    Batch, Context, Event, Failure, Failures, Guarantee, LaneId, Position, Settled, Sink, Source, State, Verdict,
+};
 use lorry_core::{Class, Error, ErrorKind, Message, Relay, Result, Stream};
 use lorry_mqtt::packet::*;
 use lorry_mqtt::{MqttOptions, MqttSink, MqttSource, Protocol};

@@ -119,7 +119,7 @@ async fn a_server_that_shuts_down_is_waited_for() {
 #[tokio::test]
 async fn a_peer_that_breaks_the_protocol_is_told_and_left() {
     for nonsense in
-        [&[0xF0, 2, 0x18, 0][..], &[0x62, 2, 0, 1], &[0x00, 0], &[0x30, 2, 0, 9], &[0x34, 5, 0, 1, b't', 0, 7, 0]]
+        [&[0xF0, 2, 0x18, 0][..], &[0x50, 2, 0, 1], &[0x00, 0], &[0x30, 2, 0, 9], &[0x36, 5, 0, 1, b't', 0, 7, 0]]
     {
         let server = Server::start().await;
         let (_source, mut peer) = source(&server, |options| options).await;

@@ -63,11 +63,15 @@ async fn repetitions_say_so_and_come_in_one_go() {
     for n in 0..500 {
         let publish = peer.publish().await;
         assert_eq!((number(&publish), publish.dup), (n, false));
+        // One answer: it is not a message that this server dislikes.
+        if n == 0 {
+            peer.write(&Packet::PubAck(Ack::new(publish.packet_id))).await;
+        }
     }
     drop(peer);
     let mut peer = server.accept(true).await;
     let begin = Instant::now();
-    for n in 0..500 {
+    for n in 1..500 {
         let publish = peer.publish().await;
         assert_eq!((number(&publish), publish.dup), (n, true));
     }

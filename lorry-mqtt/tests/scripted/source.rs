@@ -224,3 +224,23 @@ async fn a_backlog_before_suback_is_no_deadlock() {
         }
     }
 }
+
+// What an earlier client subscribed to with QoS 2 is queued in the session with that: the source took it for a breach of the protocol,
+// on every connection anew.
+
+#[tokio::test]
+async fn messages_of_qos_2_that_a_session_still_holds_are_taken_and_acknowledged() {
+    for version in [Protocol::V5, Protocol::V4] {
+        let server = Server::start().await;
+        let (mut source, mut peer) = source(&server, |options| options.version(version)).await;
+        peer.send(Qos::ExactlyOnce, 3, "old").await;
+        peer.send(Qos::AtLeastOnce, 4, "new").await;
+        let (lane, last) = collect(&mut source, 2).await;
+        peer.is_silent().await;
+        source.settle(vec![Settled::UpTo(lane, last)]).await.unwrap();
+        assert_eq!(peer.read().await, Some(Packet::PubRec(Ack::new(3))));
+        assert_eq!(peer.read().await, Some(Packet::PubAck(Ack::new(4))));
+        peer.write(&Packet::PubRel(Ack::new(3))).await;
+        assert_eq!(peer.read().await, Some(Packet::PubComp(Ack::new(3))));
+    }
+}
