@@ -316,10 +316,8 @@ impl Session {
                     break;
                 }
                 Err(error) => {
-                    let error = match error.context().any(|(key, _)| key == "payload") {
-                        true => error,
-                        false => error.with("payload", excerpt(message)),
-                    };
+                    let is_named = error.context().any(|(key, _)| key == "payload");
+                    let error = if is_named { error } else { error.with("payload", excerpt(message)) };
                     decoded.refused.push(Failure { index, error });
                     if attempt.stop {
                         (decoded.tried, decoded.next) = (index, index + 1);
