@@ -115,7 +115,7 @@ impl Source for MqttSource {
         }
         let info = info.max_unacked(match options.client.version {
             Protocol::V5 => self.own.receive_maximum.into(),
-            Protocol::V4 => WINDOW_OF_V4,
+            Protocol::V4 => WINDOW_OF_V4.min(self.own.receive_maximum.into()),
         });
         let ends_with_connection = options.client.version == Protocol::V4
             || options.client.session_expiry.is_some_and(|expiry| expiry.0.is_zero())

@@ -167,12 +167,14 @@ impl<T: Send + 'static> Source<T> for Box<dyn Source<T>> {
     }
 }
 
-/// [`Message::weight`] for messages, the size of the type for everything else.
+/// [`Message::weight`] for messages and vectors of them, the size of the type for everything else.
 pub(crate) fn weigh<T: 'static>(value: &T) -> usize {
-    match (value as &dyn Any).downcast_ref::<Message>() {
-        Some(message) => message.weight(),
-        None => size_of::<T>(),
+    let any = value as &dyn Any;
+    if let Some(message) = any.downcast_ref::<Message>() {
+        return message.weight();
     }
+    let messages = any.downcast_ref::<Vec<Message>>();
+    size_of::<T>() + messages.map_or(0, |messages| messages.iter().map(Message::weight).sum())
 }
 
 /// What a source is, before it is opened.

@@ -210,7 +210,7 @@ impl Task {
                 Next::GiveUp => return self.give_up(error),
             };
             if again != Again::Quietly {
-                self.report(&error, delay);
+                self.status.failed(&error, delay);
             }
             if !self.wait(delay).await {
                 break;
@@ -271,13 +271,6 @@ impl Task {
                 self.drops.clear();
                 Suspicion::None
             }
-        }
-    }
-
-    fn report(&self, error: &Error, delay: Duration) {
-        match error.class() {
-            Class::Config | Class::Data => self.status.degraded(error, delay),
-            Class::Transient | Class::Ambiguous => self.status.retrying(error, delay),
         }
     }
 

@@ -66,7 +66,7 @@ impl Task {
                 }
                 Event::Stray(topic) => tracing::warn!(
                     element = self.status.element(), %topic,
-                    "an earlier client of this id has subscribed; what the server sends for that is dropped (clean-session=true ends it)"
+                    "an earlier client of this id has subscribed; what the server sends for that is left to it (another client-id= does not see it)"
                 ),
                 Event::None => {}
             }

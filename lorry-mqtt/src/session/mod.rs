@@ -18,7 +18,7 @@ pub(crate) use outgoing::Outcome;
 pub(crate) use setup::Setup;
 
 use crate::error;
-use crate::packet::{Ack, Disconnect, Packet, Publish, Qos, Reason, Text, Version};
+use crate::packet::{Ack, Disconnect, Packet, Publish, Reason, Text, Version};
 use caution::Caution;
 use incoming::Incoming;
 use lorry_core::{Error, Result};
@@ -179,7 +179,7 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
             (Phase::Greeting, Packet::Auth(_)) => Err(error::protocol("AUTH without an authentication method")),
             (Phase::Greeting, Packet::Disconnect(why)) => Err(error::from_disconnect(why.reason, self.client_id())),
             (Phase::Greeting | Phase::Offline, _) => Err(error::protocol("a packet before CONNACK")),
-            (_, Packet::Publish(publish)) if !self.subscribes() => self.stray(publish, wire),
+            (_, Packet::Publish(publish)) if !self.subscribes() => Ok(self.stray(publish)),
             (_, Packet::PubRel(ack)) => {
                 wire.put(&Packet::PubComp(Ack::new(ack.packet_id)))?;
                 Ok(Event::None)
@@ -213,16 +213,10 @@ impl<T: Copy + std::fmt::Debug> Session<T> {
         }
     }
 
-    /// A message to a client without filters: an earlier client has left a subscription in the session. It is acknowledged, or the
-    /// server would give it again on every connection.
-    fn stray(&mut self, publish: Publish, wire: &mut impl Wire) -> Result<Event<T>> {
-        let ack = Ack::new(publish.packet_id);
-        match publish.qos {
-            Qos::AtMostOnce => {}
-            Qos::AtLeastOnce => wire.put(&Packet::PubAck(ack))?,
-            Qos::ExactlyOnce => wire.put(&Packet::PubRec(ack))?,
-        }
-        Ok(if std::mem::replace(&mut self.strayed, true) { Event::None } else { Event::Stray(publish.topic) })
+    /// A message to a client without filters: an earlier client has left a subscription in the session. It is not for this one, and so not
+    /// acknowledged either: it waits for who asked for it. Once the server's window is full, no more come.
+    fn stray(&mut self, publish: Publish) -> Event<T> {
+        if std::mem::replace(&mut self.strayed, true) { Event::None } else { Event::Stray(publish.topic) }
     }
 
     /// Hands a publish over; it is written by a later [`pump`](Self::pump).

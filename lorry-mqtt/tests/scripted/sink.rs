@@ -213,19 +213,16 @@ async fn closing_a_sink_says_goodbye_after_everything_was_confirmed() {
 // second, and no PUBACK behind it was seen.
 
 #[tokio::test]
-async fn messages_that_nobody_asked_for_are_acknowledged_and_do_not_stop_a_sink() {
+async fn messages_that_nobody_here_asked_for_are_left_alone_and_do_not_stop_a_sink() {
     for version in [Protocol::V5, Protocol::V4] {
         let server = Server::start().await;
         let (mut sink, mut peer) = sink(&server, |options| MqttSink::new(options.version(version))).await;
         for id in 1..=3 {
             peer.send(Qos::AtLeastOnce, id, "stray").await;
-            assert_eq!(peer.read().await, Some(Packet::PubAck(Ack::new(id))));
         }
         peer.send(Qos::AtMostOnce, 0, "stray").await;
         peer.send(Qos::ExactlyOnce, 4, "stray").await;
-        assert_eq!(peer.read().await, Some(Packet::PubRec(Ack::new(4))));
-        peer.write(&Packet::PubRel(Ack::new(4))).await;
-        assert_eq!(peer.read().await, Some(Packet::PubComp(Ack::new(4))));
+        // The first thing that it says is what it was asked to.
         let receipt = sink.send(numbers(0..1)).await.unwrap();
         let publish = peer.publish().await;
         peer.write(&Packet::PubAck(Ack::new(publish.packet_id))).await;
