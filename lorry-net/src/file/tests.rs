@@ -211,6 +211,42 @@ async fn following_through_truncation() {
     assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["new"]);
 }
 
+/// The events up to the moment when nothing more comes: a line each, lanes as `lane`.
+async fn story(source: &mut FileSource) -> Vec<String> {
+    let mut story = Vec::new();
+    while let Ok(event) = timeout(Duration::from_secs(2), source.next(256)).await {
+        match event.unwrap() {
+            Event::LaneOpened(..) => story.push("lane".to_owned()),
+            Event::Chunk(chunk) => story.extend(texts(&chunk)),
+            other => panic!("{other:?}"),
+        }
+    }
+    story
+}
+
+/// A file system gives the number of a deleted file to the next one; here the file itself comes back.
+#[tokio::test(start_paused = true)]
+async fn what_was_settled_of_one_file_says_nothing_of_another_with_its_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("in.log"), dir.path().join("old"));
+    fs::write(&path, "one\ntwo\nthree\n").unwrap();
+    let mut source = opened(&path, followed()).await;
+    let (first, _) = lane(&mut source).await;
+    chunk(&mut source, 256).await.unwrap();
+    fs::rename(&path, &old).unwrap();
+    fs::write(&path, "between\n").unwrap();
+    assert_eq!(story(&mut source).await, ["lane", "between"]);
+    fs::write(&old, "four\n").unwrap();
+    fs::rename(&old, &path).unwrap();
+    assert_eq!(story(&mut source).await, ["lane", "four"]);
+    fs::rename(&path, &old).unwrap();
+    fs::write(&path, "five\n").unwrap();
+    assert_eq!(story(&mut source).await, ["lane", "five"]);
+    // All but "three": that is as far as "four" goes, and further.
+    source.settle(vec![Settled::UpTo(first, Position(8))]).await.unwrap();
+    assert_eq!(story(&mut source).await, [""; 0], "neither \"three\" nor \"four\" is settled");
+}
+
 /// Neither the source nor the ledger of its relay keeps what is over, and reading goes on where it should afterwards.
 #[tokio::test(start_paused = true)]
 async fn what_is_rotated_away_and_settled_is_forgotten() {
