@@ -1,5 +1,6 @@
 #![doc = include_str!("docs.md")]
 
+mod id;
 mod options;
 mod sink;
 mod source;

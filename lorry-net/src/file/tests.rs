@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
+use super::sink::Disk;
 use super::*;
+use crate::writer::Destination;
 use lorry_core::registry::{Registry, Size};
 use lorry_core::relay::{
     Batch, Chunk, Context, Event, Guarantee, Identity, LaneId, LaneKey, Position, Settled, Sink, Source,
@@ -352,6 +354,76 @@ async fn appending_replacing_refusing() {
         ErrorKind::Usage
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "new\nkept\n");
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_or_moved_is_followed_by_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("out.txt"), dir.path().join("out.txt.1"));
+    let mut sink = FileSink::new(&path, FileSinkOptions { if_exists: IfExists::Fail, ..FileSinkOptions::default() });
+    sink.open(Context::detached("s")).await.unwrap();
+    send(&mut sink, &["one"]).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    send(&mut sink, &["two"]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    fs::rename(&path, &old).unwrap();
+    send(&mut sink, &["three"]).await.unwrap();
+    // Somebody has made the new file already.
+    fs::rename(&path, &old).unwrap();
+    fs::write(&path, "theirs\n").unwrap();
+    send(&mut sink, &["four"]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "theirs\nfour\n");
+    assert_eq!(fs::read_to_string(&old).unwrap(), "three\n");
+}
+
+#[test]
+fn what_was_written_into_a_removed_file_is_written_again_and_into_a_moved_one_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("out.txt"), dir.path().join("out.txt.1"));
+    let open = || Disk::open(path.clone(), IfExists::Append, crate::Format::Lines, Fsync::Never).unwrap();
+    let mut disk = open();
+    // Between the look before the write and the one after it.
+    fs::remove_file(&path).unwrap();
+    disk.append(b"one\n").unwrap();
+    assert_eq!(disk.check_kept().unwrap_err().class(), Class::Transient);
+    disk.write(b"one\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+    fs::rename(&path, &old).unwrap();
+    disk.append(b"two\n").unwrap();
+    disk.check_kept().unwrap();
+    disk.write(b"three\n").unwrap();
+    assert_eq!(fs::read_to_string(&old).unwrap(), "one\ntwo\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_open_descriptor_by_its_name_is_left_alone() {
+    use std::os::fd::AsRawFd;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.txt");
+    let file = fs::File::create(&path).unwrap();
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let mut disk = Disk::open(name.into(), IfExists::Append, crate::Format::Lines, Fsync::Never).unwrap();
+    // As of standard output into a file that was removed: the name leads to it still, and there is no better one.
+    fs::remove_file(&path).unwrap();
+    disk.write(b"one\n").unwrap();
+    assert_eq!(file.metadata().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn without_its_folder_a_file_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let mut sink = FileSink::new(folder.join("out.txt"), FileSinkOptions::default());
+    sink.open(Context::detached("s")).await.unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    let failures = send(&mut sink, &["one", "two"]).await.unwrap_err().into_vec();
+    assert_eq!((failures.len(), failures[0].error.kind()), (2, ErrorKind::NotFound));
+    fs::create_dir(&folder).unwrap();
+    send(&mut sink, &["one", "two"]).await.unwrap();
+    assert_eq!(fs::read_to_string(folder.join("out.txt")).unwrap(), "one\ntwo\n");
 }
 
 #[cfg(target_os = "linux")]
