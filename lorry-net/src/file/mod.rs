@@ -7,6 +7,7 @@ mod source;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use options::{FileSinkOptions, FileSourceOptions, Fsync, IfExists};
 pub use sink::FileSink;

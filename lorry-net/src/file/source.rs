@@ -2,6 +2,7 @@
 
 use super::options::FileSourceOptions;
 use super::tail::{Named, Tail, Then, Version, identity};
+use super::watch::Lookout;
 use crate::error::panicked;
 use crate::reader::{Portion, Reader, ReaderThread, Ready, Stamp, not_open};
 use lorry_core::relay::{
@@ -42,6 +43,8 @@ pub struct FileSource {
     next_lane: u64,
     /// What was read last.
     version: Option<Version>,
+    /// Looks at a followed file whether or not it is read.
+    lookout: Option<Lookout>,
 }
 
 /// A lane that is read, or has been read and is not settled yet.
@@ -80,6 +83,7 @@ impl FileSource {
             lanes: BTreeMap::new(),
             next_lane: 0,
             version: None,
+            lookout: None,
         }
     }
 
@@ -141,6 +145,9 @@ impl Source for FileSource {
 
     async fn open(&mut self, context: Context) -> Result<()> {
         (self.ready, self.state) = (Ready::default(), State::Closed);
+        if let Some(unread) = self.lookout.take().map(|lookout| lookout.watch.waiting()).filter(|unread| *unread > 0) {
+            tracing::warn!(file = %self.path.display(), "opened again after an error: what {unread} files that had this name before still hold is not read");
+        }
         let named = Named {
             path: self.path.clone(),
             options: self.options.clone(),
@@ -152,7 +159,10 @@ impl Source for FileSource {
         self.next_lane += 1;
         if named.metadata()?.is_file() {
             let opening = spawn_blocking(move || Tail::open(named, lane));
-            let (tail, key) = opening.await.map_err(|error| panicked("read file", error))??;
+            let (mut tail, key) = opening.await.map_err(|error| panicked("read file", error))??;
+            if self.options.follow {
+                self.lookout = Some(Lookout::start(tail.watch(context.status.clone())));
+            }
             // The runtime has given up the lanes before.
             let settled = self.settled().remove(&key).flatten();
             self.lanes = BTreeMap::from([(lane, Lane { key: key.clone(), last: None, settled })]);
@@ -219,6 +229,7 @@ impl Source for FileSource {
     }
 
     async fn close(&mut self) -> Result<()> {
+        self.lookout = None;
         (self.ready, self.state) = (Ready::default(), State::Closed);
         Ok(())
     }

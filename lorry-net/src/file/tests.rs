@@ -226,6 +226,89 @@ async fn story(source: &mut FileSource) -> Vec<String> {
     story
 }
 
+fn many(name: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{name}{n}")).collect()
+}
+
+fn write_lines(path: &Path, lines: &[String]) {
+    fs::write(path, lines.join("\n") + "\n").unwrap();
+}
+
+/// As a sink that is away makes it: nobody asks for the next lines.
+async fn nobody_reads() {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_come_and_go_while_nobody_reads_are_read_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    let files = [many("a", 40_000), many("b", 5_000), many("c", 5_000)];
+    write_lines(&path, &files[0]);
+    let mut source = opened(&path, followed()).await;
+    lane(&mut source).await;
+    let mut expected = files[0][texts(&chunk(&mut source, 256).await.unwrap()).len()..].to_vec();
+    for lines in &files[1..] {
+        nobody_reads().await;
+        fs::rename(&path, dir.path().join("old")).unwrap();
+        write_lines(&path, lines);
+        expected.push("lane".to_owned());
+        expected.extend_from_slice(lines);
+    }
+    assert!(story(&mut source).await == expected, "something is missing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_files_than_may_wait_are_not_opened_and_the_newest_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    fs::write(&path, "0\n").unwrap();
+    let mut source = opened(&path, followed()).await;
+    for n in 1..=100 {
+        nobody_reads().await;
+        fs::rename(&path, dir.path().join("old")).unwrap();
+        fs::write(&path, format!("{n}\n")).unwrap();
+    }
+    let read = (0..=64).chain([100]);
+    assert_eq!(story(&mut source).await, read.flat_map(|n| ["lane".to_owned(), n.to_string()]).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_truncated_and_grown_while_nobody_reads_is_read_from_its_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    write_lines(&path, &many("a", 40_000));
+    let mut source = opened(&path, followed()).await;
+    lane(&mut source).await;
+    chunk(&mut source, 256).await.unwrap();
+    nobody_reads().await;
+    fs::write(&path, "").unwrap();
+    nobody_reads().await;
+    let new = many("new", 50_000);
+    write_lines(&path, &new);
+    let story = story(&mut source).await;
+    let began = story.iter().position(|line| line == "lane").expect("the truncation went unnoticed");
+    assert!(story[began + 1..] == new, "it was not read from its beginning");
+}
+
+/// As logrotate does it: the new file is there before the program that writes is told to take it.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_into_the_old_file_after_the_new_one_is_there_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    fs::write(&path, "one\n").unwrap();
+    let mut writer = OpenOptions::new().append(true).open(&path).unwrap();
+    let mut source = opened(&path, followed()).await;
+    assert_eq!(story(&mut source).await, ["lane", "one"]);
+    fs::rename(&path, dir.path().join("in.log.1")).unwrap();
+    fs::write(&path, "").unwrap();
+    assert_eq!(story(&mut source).await, [""; 0]);
+    writer.write_all(b"two\n").unwrap();
+    assert_eq!(story(&mut source).await, ["two"]);
+    append(&path, "three\n");
+    assert_eq!(story(&mut source).await, ["lane", "three"]);
+}
+
 /// A file system gives the number of a deleted file to the next one; here the file itself comes back.
 #[tokio::test(start_paused = true)]
 async fn what_was_settled_of_one_file_says_nothing_of_another_with_its_number() {
@@ -265,11 +348,16 @@ async fn what_is_rotated_away_and_settled_is_forgotten() {
         }
         // Another file, or the same truncated.
         fs::write(&path, "").unwrap();
+        if n % 2 == 0 {
+            append(&path, &format!("{}\n", n + 1));
+        }
         let before = std::mem::replace(&mut current, lane(&mut source).await).0;
         source.settle(vec![Settled::UpTo(before, got.at.position(0))]).await.unwrap();
         let event = timeout(Duration::from_secs(1), source.next(256)).await.expect("the lane is kept");
         assert!(matches!(event.unwrap(), Event::LaneLost(lost) if lost == before));
-        append(&path, &format!("{}\n", n + 1));
+        if n % 2 == 1 {
+            append(&path, &format!("{}\n", n + 1));
+        }
     }
     // After an error, although what was settled of the versions before is forgotten.
     source.open(Context::detached("filesrc0")).await.unwrap();
