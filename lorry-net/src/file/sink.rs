@@ -138,7 +138,7 @@ impl Disk {
         let before = self.file.metadata().ok().filter(Metadata::is_file).map(|metadata| metadata.len());
         if let Err((written, error)) = write_all(&mut self.file, bytes) {
             self.broken = before.map(|before| (before, written));
-            return Err((written, self.trouble("write file", error)));
+            return Err((written, self.not_written(error)));
         }
         match self.fsync {
             Fsync::Never => Ok(()),
@@ -190,6 +190,15 @@ impl Disk {
         }
         let folder = File::open(folder(&self.path)).and_then(|folder| folder.sync_all());
         folder.map_err(|error| self.trouble("fsync folder", error))
+    }
+
+    /// A pipe with a name may get another reader; one without (standard output, by its name) never.
+    fn not_written(&self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::BrokenPipe && std::fs::canonicalize(&self.path).is_err() {
+            let closed = Error::config(ErrorKind::Closed, "write file", "its reader has gone").caused_by(error);
+            return closed.with("file", self.path.display());
+        }
+        self.trouble("write file", error)
     }
 
     fn trouble(&self, op: &'static str, error: io::Error) -> Error {

@@ -499,6 +499,29 @@ fn an_open_descriptor_by_its_name_is_left_alone() {
     assert_eq!(file.metadata().unwrap().len(), 4);
 }
 
+/// As of standard output into a program that has ended: nobody can read from that pipe again. One with a name may get another reader.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_without_a_name_and_without_a_reader_is_final() {
+    use std::os::fd::AsRawFd;
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let named = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&named).status().unwrap().success());
+    let mut reader = Command::new("cat").arg(&named).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut other = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let unnamed = format!("/proc/self/fd/{}", other.stdin.as_ref().unwrap().as_raw_fd());
+    let open = |path: &Path| Disk::open(path.into(), IfExists::Append, crate::Format::Lines, Fsync::Never).unwrap();
+    let mut disks = [open(&named), open(Path::new(&unnamed))];
+    for child in [&mut reader, &mut other] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let [named, unnamed] = disks.each_mut().map(|disk| disk.write(b"x\n").unwrap_err().1);
+    assert_eq!(named.class(), Class::Transient);
+    assert_eq!((unnamed.class(), unnamed.kind()), (Class::Config, ErrorKind::Closed));
+}
+
 #[tokio::test]
 async fn without_its_folder_a_file_waits_for_it() {
     let dir = tempfile::tempdir().unwrap();
