@@ -70,7 +70,7 @@ impl CommandLine {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).stdin(stdin).stdout(stdout).stderr(Stdio::inherit());
         // A group of its own: Ctrl-C at the terminal is for the relay, which then ends the program when all is delivered. And what
-        // the program has started ends with it.
+        // the program has started can be ended, too, even when the program itself has gone.
         #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
         command.spawn().map_err(|error| self.trouble(error))
@@ -93,11 +93,21 @@ impl fmt::Debug for CommandLine {
     }
 }
 
-/// A running program. Dropping it kills it, with all that it has started.
+/// A running program and all that it has started. Dropping it kills them.
 #[derive(Debug)]
 pub(super) struct Program {
     name: String,
-    child: Mutex<Child>,
+    group: Mutex<Group>,
+}
+
+/// The program's process group, of which it is the first.
+#[derive(Debug)]
+struct Group {
+    child: Child,
+    /// How the program has ended, once it was waited for. Till then its number, which is the group's, cannot become somebody else's.
+    waited: Option<ExitStatus>,
+    /// Nobody is left.
+    over: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -109,7 +119,7 @@ enum Signal {
 
 impl Program {
     fn new(name: &str, child: Child) -> Self {
-        Self { name: name.to_owned(), child: Mutex::new(child) }
+        Self { name: name.to_owned(), group: Mutex::new(Group { child, waited: None, over: false }) }
     }
 
     /// Its name.
@@ -118,8 +128,8 @@ impl Program {
     }
 
     /// How it has ended, if it has.
-    fn status(&self) -> Option<ExitStatus> {
-        self.child().try_wait().ok().flatten()
+    pub(super) fn status(&self) -> Option<ExitStatus> {
+        self.group().status()
     }
 
     /// How it ends. Cancel-safe.
@@ -143,17 +153,23 @@ impl Program {
         }
     }
 
-    /// Gives it this long to end by itself. Whether it did, and how.
-    pub(super) async fn end_by_itself(&self, grace: Duration) -> Option<ExitStatus> {
-        tokio::time::timeout(grace, self.ended()).await.ok()
+    /// Gives it and all that it has started this long to end by themselves. Whether they did. What follows is to end them: after this
+    /// only those that are left keep the group's number from becoming somebody else's.
+    pub(super) async fn is_over_within(&self, grace: Duration) -> bool {
+        let over = async {
+            while !self.group().is_over() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(grace, over).await.is_ok()
     }
 
-    /// Asks it to end, and kills it when it has not done so within this time.
+    /// Asks all to end, and kills those that have not done so within this time.
     pub(super) async fn terminate(&self, grace: Duration) {
         #[cfg(unix)]
         {
             self.signal(Signal::Terminate);
-            if self.end_by_itself(grace).await.is_some() {
+            if self.is_over_within(grace).await {
                 return;
             }
             tracing::warn!(program = %self.name, "does not end when asked to; killing it");
@@ -176,9 +192,8 @@ impl Program {
     }
 
     fn signal(&self, signal: Signal) {
-        let mut child = self.child();
-        // While it is not waited for its number cannot become somebody else's.
-        if !matches!(child.try_wait(), Ok(None)) {
+        let mut group = self.group();
+        if group.over {
             return;
         }
         #[cfg(unix)]
@@ -188,19 +203,66 @@ impl Program {
                 Signal::Terminate => Posix::TERM,
                 Signal::Kill => Posix::KILL,
             };
-            if let Err(error) = kill_process_group(Pid::from_child(&child), posix) {
+            if let Err(error) = kill_process_group(Pid::from_child(&group.child), posix) {
                 tracing::debug!(program = %self.name, "cannot be signalled: {error}");
             }
         }
         if let Signal::Kill = signal {
-            // After this signal the wait is short.
-            let _ = child.kill();
-            let _ = child.wait();
+            group.over = true;
+            // After this signal the wait is short. One that we may not kill (it has become another user's) is not waited for.
+            if group.waited.is_none() && group.child.kill().is_ok() {
+                group.waited = group.child.wait().ok();
+            }
         }
     }
 
-    fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(PoisonError::into_inner)
+    fn group(&self) -> MutexGuard<'_, Group> {
+        self.group.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Group {
+    /// How the program has ended, without waiting for it: what it has started may have to be signalled later.
+    #[cfg(unix)]
+    fn status(&self) -> Option<ExitStatus> {
+        use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+        use std::os::unix::process::ExitStatusExt;
+        if self.waited.is_some() {
+            return self.waited;
+        }
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let ended = waitid(WaitId::Pid(Pid::from_child(&self.child)), look).ok().flatten()?;
+        let code = ended.exit_status().map(|code| (code & 0xff) << 8);
+        let signal = ended.terminating_signal().map(|signal| signal | if ended.dumped() { 0x80 } else { 0 });
+        code.or(signal).map(ExitStatus::from_raw)
+    }
+
+    #[cfg(not(unix))]
+    fn status(&mut self) -> Option<ExitStatus> {
+        self.waited = self.child.try_wait().ok().flatten();
+        self.waited
+    }
+
+    /// Whether the program and all that it has started have ended.
+    fn is_over(&mut self) -> bool {
+        if self.waited.is_none() {
+            self.waited = self.child.try_wait().ok().flatten();
+        }
+        if self.waited.is_some() && !self.over {
+            self.over = !self.anybody_left();
+        }
+        self.over
+    }
+
+    #[cfg(unix)]
+    fn anybody_left(&self) -> bool {
+        use rustix::process::{Pid, test_kill_process_group};
+        test_kill_process_group(Pid::from_child(&self.child)) != Err(rustix::io::Errno::SRCH)
+    }
+
+    #[cfg(not(unix))]
+    fn anybody_left(&self) -> bool {
+        false
     }
 }
 

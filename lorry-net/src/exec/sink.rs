@@ -84,13 +84,14 @@ impl Sink for ExecSink {
         if let Some(writer) = running.writer.take() {
             writer.close().await?;
         }
-        match running.program.end_by_itself(self.options.grace.0).await {
-            Some(status) => running.program.failure(status).map_or(Ok(()), Err),
-            None => {
-                running.program.terminate(self.options.grace.0).await;
-                Ok(())
-            }
+        let program = &running.program;
+        let over = program.is_over_within(self.options.grace.0).await;
+        // Before it is ended: that is no failure of its own.
+        let failure = program.status().and_then(|status| program.failure(status));
+        if !over {
+            program.terminate(self.options.grace.0).await;
         }
+        failure.map_or(Ok(()), Err)
     }
 }
 

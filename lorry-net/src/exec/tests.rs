@@ -131,6 +131,22 @@ async fn closing_asks_then_kills_with_all_that_was_started() {
 }
 
 #[tokio::test]
+async fn what_an_ended_program_has_started_ends_with_it() {
+    // It holds the output open, so the stream has not ended; or it does not, and it has.
+    for text in ["sh -c 'sleep 1000 & echo $!'", "sh -c 'sleep 1000 > /dev/null & echo $!'"] {
+        let mut source = reading(text, ExecSourceOptions::default()).await;
+        let pid = first_line(&mut source).await;
+        source.close().await.unwrap();
+        until("what it has started runs on", || !runs(&pid)).await;
+
+        let mut source = reading(text, ExecSourceOptions::default()).await;
+        let pid = first_line(&mut source).await;
+        drop(source);
+        until("what it has started runs on after a drop", || !runs(&pid)).await;
+    }
+}
+
+#[tokio::test]
 async fn dropping_kills() {
     let mut source = reading("sh -c 'echo $$; exec sleep 1000'", ExecSourceOptions::default()).await;
     let pid = first_line(&mut source).await;
@@ -183,6 +199,28 @@ async fn closing_ends_the_input_and_waits_for_the_program() {
     send(&mut sink, &["a"]).await.unwrap();
     let error = sink.close().await.unwrap_err();
     assert!(error.to_string().contains("exit status: 4"), "{error}");
+}
+
+#[tokio::test]
+async fn what_the_program_has_started_has_time_to_end_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("out");
+    let mut sink = writing(
+        &format!("sh -c 'cat > {0}; (sleep 0.3; echo end >> {0}) &'", file.display()),
+        ExecSinkOptions::default(),
+    )
+    .await;
+    send(&mut sink, &["a"]).await.unwrap();
+    sink.close().await.unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "a\nend\n");
+
+    let text = format!("sh -c 'cat > /dev/null; sleep 1000 & echo $! > {}; exit 4'", file.display());
+    let mut sink = writing(&text, ExecSinkOptions { grace: short(), ..ExecSinkOptions::default() }).await;
+    send(&mut sink, &["a"]).await.unwrap();
+    let error = sink.close().await.unwrap_err();
+    assert!(error.to_string().contains("exit status: 4"), "{error}");
+    let pid = std::fs::read_to_string(&file).unwrap().trim().to_owned();
+    until("what it has started runs on", || !runs(&pid)).await;
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 #![doc = include_str!("docs.md")]
 
+mod id;
 mod options;
 mod sink;
 mod source;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use options::{FileSinkOptions, FileSourceOptions, Fsync, IfExists};
 pub use sink::FileSink;

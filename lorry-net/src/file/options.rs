@@ -16,7 +16,7 @@ pub struct FileSourceOptions {
     pub max_size: Size,
     /// Waits for more at the end of the file, through rotation and truncation, in place of ending.
     pub follow: bool,
-    /// How often a followed file is looked at when it is at its end.
+    /// How often a followed file is looked at.
     pub interval: Span,
 }
 

@@ -1,5 +1,6 @@
 //! The file sink.
 
+use super::id::FileId;
 use super::options::{FileSinkOptions, Fsync, IfExists};
 use super::tail::identity;
 use crate::error::io_error;
@@ -8,7 +9,7 @@ use crate::reader::not_open;
 use crate::writer::{Destination, LIMITS, Writer, write_all};
 use lorry_core::relay::{Batch, Context, Identity, Limits, Receipt, Sink, SinkInfo};
 use lorry_core::{Class, Error, ErrorKind, Result, async_trait};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -84,24 +85,28 @@ impl Sink for FileSink {
 }
 
 /// The open file.
-struct Disk {
+pub(super) struct Disk {
     path: PathBuf,
     file: File,
+    format: Format,
     fsync: Fsync,
+    /// Which file it is, to notice when the path leads elsewhere. A pipe or a device has none: there is nothing to notice.
+    id: Option<FileId>,
     /// How long the file was before a write that failed, and how much of that write got into it.
     broken: Option<(u64, usize)>,
 }
 
 impl Disk {
-    fn open(path: PathBuf, if_exists: IfExists, format: Format, fsync: Fsync) -> Result<Self> {
+    pub(super) fn open(path: PathBuf, if_exists: IfExists, format: Format, fsync: Fsync) -> Result<Self> {
         let mut options = OpenOptions::new();
         options.append(true).create(true);
         if if_exists == IfExists::Fail {
             options.create_new(true);
         }
         let file = options.open(&path).map_err(|error| not_opened(&path, error))?;
-        let mut disk = Self { path, file, fsync, broken: None };
-        if disk.is_regular() {
+        let id = file.metadata().ok().filter(Metadata::is_file).map(|metadata| FileId::of(&metadata));
+        let mut disk = Self { path, file, format, fsync, id, broken: None };
+        if disk.id.is_some() {
             match if_exists {
                 IfExists::Replace => disk.file.set_len(0).map_err(|error| disk.trouble("empty file", error))?,
                 IfExists::Append | IfExists::Fail if format != Format::Raw => disk.end_last_line()?,
@@ -112,8 +117,55 @@ impl Disk {
         Ok(disk)
     }
 
-    fn is_regular(&self) -> bool {
-        self.file.metadata().is_ok_and(|metadata| metadata.is_file())
+    /// Whether the path leads to the file that is open.
+    fn has_its_name(&self) -> bool {
+        let is_it = |id| std::fs::metadata(&self.path).is_ok_and(|metadata| FileId::of(&metadata) == id);
+        self.id.is_none_or(is_it)
+    }
+
+    /// Goes on in a new file when the one before was moved (rotated), replaced or removed.
+    fn find_again(&mut self) -> Result<()> {
+        if self.has_its_name() {
+            return Ok(());
+        }
+        *self = Self::open(self.path.clone(), IfExists::Append, self.format, self.fsync)?;
+        tracing::warn!(file = %self.path.display(), "moved, replaced or removed while it was in use; going on in a new file of this name");
+        Ok(())
+    }
+
+    /// Writes behind what is there.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), (usize, Error)> {
+        let before = self.file.metadata().ok().filter(Metadata::is_file).map(|metadata| metadata.len());
+        if let Err((written, error)) = write_all(&mut self.file, bytes) {
+            self.broken = before.map(|before| (before, written));
+            return Err((written, self.not_written(error)));
+        }
+        match self.fsync {
+            Fsync::Never => Ok(()),
+            // After a failed fsync nobody knows what is on the disk: all of it is written again.
+            Fsync::Batch => {
+                self.file.sync_data().map_err(|error| (0, self.trouble("fsync file", error).classed(Class::Ambiguous)))
+            }
+        }
+    }
+
+    /// What was written into a file that has no name any more is nowhere. In one that was only moved it stays.
+    pub(super) fn check_kept(&self) -> Result<()> {
+        if self.has_its_name() || !self.is_removed() {
+            return Ok(());
+        }
+        let text = "the file was removed or replaced while it was written";
+        Err(Error::transient(ErrorKind::Io, "write file", text).with("file", self.path.display()))
+    }
+
+    #[cfg(unix)]
+    fn is_removed(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) == 0)
+    }
+
+    #[cfg(not(unix))]
+    fn is_removed(&self) -> bool {
+        false
     }
 
     /// A process that died in the middle of a write may have left half a line: the next one must not be glued to it.
@@ -140,6 +192,15 @@ impl Disk {
         folder.map_err(|error| self.trouble("fsync folder", error))
     }
 
+    /// A pipe with a name may get another reader; one without (standard output, by its name) never.
+    fn not_written(&self, error: io::Error) -> Error {
+        if error.kind() == io::ErrorKind::BrokenPipe && std::fs::canonicalize(&self.path).is_err() {
+            let closed = Error::config(ErrorKind::Closed, "write file", "its reader has gone").caused_by(error);
+            return closed.with("file", self.path.display());
+        }
+        self.trouble("write file", error)
+    }
+
     fn trouble(&self, op: &'static str, error: io::Error) -> Error {
         io_error(op, error).with("file", self.path.display())
     }
@@ -147,18 +208,9 @@ impl Disk {
 
 impl Destination for Disk {
     fn write(&mut self, bytes: &[u8]) -> Result<(), (usize, Error)> {
-        let before = self.file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-        if let Err((written, error)) = write_all(&mut self.file, bytes) {
-            self.broken = before.map(|before| (before, written));
-            return Err((written, self.trouble("write file", error)));
-        }
-        match self.fsync {
-            Fsync::Never => Ok(()),
-            // After a failed fsync nobody knows what is on the disk: all of it is written again.
-            Fsync::Batch => {
-                self.file.sync_data().map_err(|error| (0, self.trouble("fsync file", error).classed(Class::Ambiguous)))
-            }
-        }
+        self.find_again().map_err(|error| (0, error))?;
+        self.append(bytes)?;
+        self.check_kept().map_err(|error| (0, error))
     }
 
     fn cut_back(&mut self, torn: usize) {

@@ -2,6 +2,7 @@
 
 use super::options::FileSourceOptions;
 use super::tail::{Named, Tail, Then, Version, identity};
+use super::watch::Lookout;
 use crate::error::panicked;
 use crate::reader::{Portion, Reader, ReaderThread, Ready, Stamp, not_open};
 use lorry_core::relay::{
@@ -40,10 +41,10 @@ pub struct FileSource {
     state: State,
     lanes: BTreeMap<LaneId, Lane>,
     next_lane: u64,
-    /// What was settled so far of these lanes: where to go on after an error.
-    settled: BTreeMap<LaneKey, Position>,
     /// What was read last.
     version: Option<Version>,
+    /// Looks at a followed file whether or not it is read.
+    lookout: Option<Lookout>,
 }
 
 /// A lane that is read, or has been read and is not settled yet.
@@ -52,6 +53,8 @@ struct Lane {
     key: LaneKey,
     /// Of the last message that was handed out.
     last: Option<Position>,
+    /// Up to here it is settled. Kept here and not by key: another file may get the number of one that is gone.
+    settled: Option<Position>,
 }
 
 /// The file again, and what reading it gave.
@@ -79,23 +82,30 @@ impl FileSource {
             state: State::Closed,
             lanes: BTreeMap::new(),
             next_lane: 0,
-            settled: BTreeMap::new(),
             version: None,
+            lookout: None,
         }
     }
 
-    /// Where to begin: what the relay knows, or what was settled since.
+    /// What was settled of each file, the newest of those with the same key: where to go on after an error.
+    fn settled(&self) -> BTreeMap<LaneKey, Option<Position>> {
+        self.lanes.values().map(|lane| (lane.key.clone(), lane.settled)).collect()
+    }
+
+    /// Where to begin: what was settled, or else what the relay knows.
     fn start(&self, context: &Context) -> Positions {
-        let unknown = context.start.iter().filter(|(key, _)| !self.settled.contains_key(key));
-        let known = self.settled.iter().map(|(key, position)| (key.clone(), *position));
-        unknown.map(|(key, position)| (key.clone(), position)).chain(known).collect()
+        let own = self.settled();
+        let unknown = context.start.iter().filter(|(key, _)| own.get(key).is_none_or(Option::is_none));
+        let unknown = unknown.map(|(key, position)| (key.clone(), position));
+        unknown.chain(own.iter().filter_map(|(key, position)| Some((key.clone(), (*position)?)))).collect()
     }
 
     /// Takes note of the lanes that pass by.
     fn hand_out(&mut self, event: Event) -> Event {
         match &event {
             Event::LaneOpened(lane, key) => {
-                self.lanes.insert(*lane, Lane { key: key.clone(), last: None });
+                let new = Lane { key: key.clone(), last: None, settled: None };
+                self.lanes.entry(*lane).or_insert(new);
                 self.next_lane = self.next_lane.max(lane.0 + 1);
             }
             Event::Chunk(chunk) => {
@@ -112,9 +122,8 @@ impl FileSource {
     fn retire(&mut self) -> Option<LaneId> {
         let newest = *self.lanes.keys().next_back()?;
         let mut older = self.lanes.range(..newest);
-        let (&id, _) = older.find(|(_, lane)| self.settled.get(&lane.key).copied() >= lane.last)?;
-        let lane = self.lanes.remove(&id)?;
-        self.settled.remove(&lane.key);
+        let (&id, _) = older.find(|(_, lane)| lane.settled >= lane.last)?;
+        self.lanes.remove(&id);
         Some(id)
     }
 }
@@ -136,6 +145,9 @@ impl Source for FileSource {
 
     async fn open(&mut self, context: Context) -> Result<()> {
         (self.ready, self.state) = (Ready::default(), State::Closed);
+        if let Some(unread) = self.lookout.take().map(|lookout| lookout.watch.waiting()).filter(|unread| *unread > 0) {
+            tracing::warn!(file = %self.path.display(), "opened again after an error: what {unread} files that had this name before still hold is not read");
+        }
         let named = Named {
             path: self.path.clone(),
             options: self.options.clone(),
@@ -147,10 +159,13 @@ impl Source for FileSource {
         self.next_lane += 1;
         if named.metadata()?.is_file() {
             let opening = spawn_blocking(move || Tail::open(named, lane));
-            let (tail, key) = opening.await.map_err(|error| panicked("read file", error))??;
+            let (mut tail, key) = opening.await.map_err(|error| panicked("read file", error))??;
+            if self.options.follow {
+                self.lookout = Some(Lookout::start(tail.watch(context.status.clone())));
+            }
             // The runtime has given up the lanes before.
-            self.lanes.clear();
-            self.settled.retain(|known, _| *known == key);
+            let settled = self.settled().remove(&key).flatten();
+            self.lanes = BTreeMap::from([(lane, Lane { key: key.clone(), last: None, settled })]);
             self.version = Some(tail.version());
             self.ready.push(Event::LaneOpened(lane, key));
             self.state = read(Box::new(tail));
@@ -205,15 +220,16 @@ impl Source for FileSource {
     async fn settle(&mut self, settled: Vec<Settled>) -> Result<()> {
         for settled in settled {
             if let Settled::UpTo(lane, position) = settled
-                && let Some(lane) = self.lanes.get(&lane)
+                && let Some(lane) = self.lanes.get_mut(&lane)
             {
-                self.settled.insert(lane.key.clone(), position);
+                lane.settled = Some(position);
             }
         }
         Ok(())
     }
 
     async fn close(&mut self) -> Result<()> {
+        self.lookout = None;
         (self.ready, self.state) = (Ready::default(), State::Closed);
         Ok(())
     }

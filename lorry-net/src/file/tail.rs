@@ -1,13 +1,17 @@
-//! The blocking half of the file source: reading, and noticing that the file was truncated or another one has taken its name.
+//! The blocking half of the file source: reading a file to its end, from its beginning when it was truncated, and then the next that has
+//! its name.
 
 use super::options::FileSourceOptions;
+use super::watch::{Followed, Watch};
 use crate::error::io_error;
 use crate::reader::{Portion, Reader, Stamp};
-use lorry_core::relay::{Event, LaneId, LaneKey, Positions};
-use lorry_core::{Class, Error, ErrorKind, Result};
-use std::fs::{File, Metadata};
-use std::io::{ErrorKind as Io, Seek, SeekFrom};
+use lorry_core::relay::{Event, LaneId, LaneKey, Positions, Status};
+use lorry_core::{Error, ErrorKind, Result};
+use std::fs::Metadata;
+use std::io::{Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 const OPEN: &str = "open file";
 const READ: &str = "read file";
@@ -35,9 +39,13 @@ pub(super) struct Version {
 #[derive(Debug)]
 pub(super) struct Tail {
     named: Named,
-    file: File,
+    file: Arc<Followed>,
     version: Version,
-    /// Another file has the name: this one is read to its end once more, since it may have grown before it was renamed.
+    /// How many truncations of the file are behind what is read.
+    truncations: u64,
+    /// What follows the file; `None` when it is read to its end once.
+    watch: Option<Arc<Watch>>,
+    /// The next file is being written to: this one is read to its end once more, since it may have grown before that.
     leaving: bool,
     reader: Reader,
 }
@@ -98,75 +106,94 @@ impl Tail {
     /// Opens the file where it is to be resumed, and names the key of its lane.
     pub(super) fn open(named: Named, lane: LaneId) -> Result<(Self, LaneKey)> {
         named.metadata()?;
-        let mut file = File::open(&named.path).map_err(|error| named.trouble(OPEN, error))?;
-        let metadata = file.metadata().map_err(|error| named.trouble(OPEN, error))?;
-        let (version, offset) = named.resume(inode(&metadata), metadata.len());
-        file.seek(SeekFrom::Start(offset)).map_err(|error| named.trouble(OPEN, error))?;
+        let file = Followed::open(&named.path).map_err(|error| named.trouble(OPEN, error))?;
+        let metadata = file.file.metadata().map_err(|error| named.trouble(OPEN, error))?;
+        let (version, offset) = named.resume(file.id.inode, metadata.len());
+        (&file.file).seek(SeekFrom::Start(offset)).map_err(|error| named.trouble(OPEN, error))?;
         let stamp = Stamp { address: named.path.display().to_string(), format: named.options.format };
         let reader = Reader::new(lane, stamp, named.options.max_size.bytes(), offset);
         let key = named.key(version);
-        Ok((Self { named, file, version, leaving: false, reader }, key))
+        let file = Arc::new(file);
+        Ok((Self { named, file, version, truncations: 0, watch: None, leaving: false, reader }, key))
+    }
+
+    /// Follows it from now on, by what this sees.
+    pub(super) fn watch(&mut self, status: Status) -> Arc<Watch> {
+        let watch = Watch::new(self.named.path.clone(), self.interval(), status, self.file.clone());
+        self.watch.insert(Arc::new(watch)).clone()
     }
 
     /// Reads on.
     pub(super) fn turn(&mut self) -> Result<(Portion, Then)> {
-        let mut portion = self.reader.turn(&mut self.file).map_err(|error| self.named.trouble(READ, error))?;
-        let then = match (portion.ended, self.named.options.follow) {
+        if self.watch.is_some() && self.file.seen().truncations > self.truncations {
+            let mut portion = Portion::default();
+            self.begin_again(&mut portion)?;
+            return Ok((portion, Then::More));
+        }
+        let mut portion = self.reader.turn(&mut &self.file.file).map_err(|error| self.named.trouble(READ, error))?;
+        let then = match (portion.ended, self.watch.clone()) {
             (false, _) => Then::More,
-            (true, false) => {
+            (true, None) => {
                 self.reader.finish(&mut portion);
                 Then::End
             }
-            (true, true) => self.at_end(&mut portion)?,
+            (true, Some(watch)) => self.at_end(&watch, &mut portion)?,
         };
         Ok((portion, then))
     }
 
-    /// How often a file at its end is looked at.
-    pub(super) fn interval(&self) -> std::time::Duration {
-        self.named.options.interval.0.max(std::time::Duration::from_millis(1))
+    /// How often a followed file is looked at.
+    pub(super) fn interval(&self) -> Duration {
+        self.named.options.interval.0.max(Duration::from_millis(1))
     }
 
-    fn at_end(&mut self, portion: &mut Portion) -> Result<Then> {
-        let length = self.file.metadata().map_err(|error| self.named.trouble(READ, error))?.len();
-        if length < self.reader.framer.read_to() {
-            tracing::info!(file = %self.named.path.display(), "truncated; reading from its beginning");
-            let path = self.named.path.display().to_string();
-            self.file.seek(SeekFrom::Start(0)).map_err(|error| io_error(READ, error).with("file", path))?;
-            self.version.generation += 1;
-            self.reader.finish(portion);
-            self.reader = self.reader.again();
-            portion.ready.push_back(Event::LaneOpened(self.reader.lane, self.named.key(self.version)));
+    fn at_end(&mut self, watch: &Watch, portion: &mut Portion) -> Result<Then> {
+        let seen = self.file.look_after_reading(self.reader.framer.read_to(), self.truncations);
+        if seen.map_err(|error| self.named.trouble(READ, error))?.truncations > self.truncations {
+            self.begin_again(portion)?;
             return Ok(Then::More);
         }
-        match std::fs::metadata(&self.named.path) {
-            // Between the renaming of the old file and the making of the new.
-            Err(error) if error.kind() == Io::NotFound => Ok(Then::Wait),
-            Err(error) => Err(self.named.trouble(READ, error).classed(Class::Transient)),
-            Ok(metadata) if inode(&metadata) == self.version.inode => Ok(Then::Wait),
-            Ok(_) if !self.leaving => {
-                self.leaving = true;
-                Ok(Then::More)
-            }
-            Ok(_) => self.switch(portion),
+        watch.look();
+        if !watch.has_moved_on() {
+            return Ok(Then::Wait);
         }
+        if !std::mem::replace(&mut self.leaving, true) {
+            return Ok(Then::More);
+        }
+        match watch.next() {
+            Some(file) => self.go_on(file, portion),
+            None => return Ok(Then::Wait),
+        }
+        Ok(Then::More)
     }
 
-    fn switch(&mut self, portion: &mut Portion) -> Result<Then> {
-        let next = LaneId(self.reader.lane.0 + 1);
-        // What takes the name is a new file, even if it has the number of one that was read before and is gone.
-        let named = Named { start: Positions::default(), version: None, ..self.named.clone() };
-        let (new, key) = match Self::open(named, next) {
-            Ok(new) => new,
-            // Gone again in between: look again later.
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Then::Wait),
-            Err(error) => return Err(error),
-        };
+    /// The file was truncated.
+    fn begin_again(&mut self, portion: &mut Portion) -> Result<()> {
+        let (file, seen) = (self.named.path.display(), self.file.seen());
+        (&self.file.file).seek(SeekFrom::Start(0)).map_err(|error| self.named.trouble(READ, error))?;
+        if seen.truncations > self.truncations + 1 || seen.before > self.reader.framer.read_to() {
+            tracing::warn!(%file, "truncated before it was read to its end: the rest is lost; reading from its beginning");
+        } else {
+            tracing::info!(%file, "truncated; reading from its beginning");
+        }
+        self.truncations = seen.truncations;
+        self.version.generation += 1;
+        self.next_lane(portion);
+        Ok(())
+    }
+
+    /// Another file has the name, and this one is read.
+    fn go_on(&mut self, file: Arc<Followed>, portion: &mut Portion) {
         tracing::info!(file = %self.named.path.display(), "rotated; reading the new file");
+        self.version = Version { inode: file.id.inode, generation: 0 };
+        (self.file, self.truncations, self.leaving) = (file, 0, false);
+        self.next_lane(portion);
+    }
+
+    fn next_lane(&mut self, portion: &mut Portion) {
         self.reader.finish(portion);
-        portion.ready.push_back(Event::LaneOpened(next, key));
-        *self = new;
-        Ok(Then::More)
+        self.reader = self.reader.again();
+        portion.ready.push_back(Event::LaneOpened(self.reader.lane, self.named.key(self.version)));
     }
 
     /// What is being read.
@@ -178,14 +205,4 @@ impl Tail {
     pub(super) fn lane(&self) -> LaneId {
         self.reader.lane
     }
-}
-
-#[cfg(unix)]
-fn inode(metadata: &Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::ino(metadata)
-}
-
-#[cfg(not(unix))]
-fn inode(_: &Metadata) -> u64 {
-    0
 }

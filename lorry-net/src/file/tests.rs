@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
+use super::sink::Disk;
 use super::*;
+use crate::writer::Destination;
 use lorry_core::registry::{Registry, Size};
 use lorry_core::relay::{
     Batch, Chunk, Context, Event, Guarantee, Identity, LaneId, LaneKey, Position, Settled, Sink, Source,
@@ -211,6 +213,125 @@ async fn following_through_truncation() {
     assert_eq!(texts(&chunk(&mut source, 256).await.unwrap()), ["new"]);
 }
 
+/// The events up to the moment when nothing more comes: a line each, lanes as `lane`.
+async fn story(source: &mut FileSource) -> Vec<String> {
+    let mut story = Vec::new();
+    while let Ok(event) = timeout(Duration::from_secs(2), source.next(256)).await {
+        match event.unwrap() {
+            Event::LaneOpened(..) => story.push("lane".to_owned()),
+            Event::Chunk(chunk) => story.extend(texts(&chunk)),
+            other => panic!("{other:?}"),
+        }
+    }
+    story
+}
+
+fn many(name: &str, count: usize) -> Vec<String> {
+    (0..count).map(|n| format!("{name}{n}")).collect()
+}
+
+fn write_lines(path: &Path, lines: &[String]) {
+    fs::write(path, lines.join("\n") + "\n").unwrap();
+}
+
+/// As a sink that is away makes it: nobody asks for the next lines.
+async fn nobody_reads() {
+    tokio::time::sleep(Duration::from_secs(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_come_and_go_while_nobody_reads_are_read_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    let files = [many("a", 40_000), many("b", 5_000), many("c", 5_000)];
+    write_lines(&path, &files[0]);
+    let mut source = opened(&path, followed()).await;
+    lane(&mut source).await;
+    let mut expected = files[0][texts(&chunk(&mut source, 256).await.unwrap()).len()..].to_vec();
+    for lines in &files[1..] {
+        nobody_reads().await;
+        fs::rename(&path, dir.path().join("old")).unwrap();
+        write_lines(&path, lines);
+        expected.push("lane".to_owned());
+        expected.extend_from_slice(lines);
+    }
+    assert!(story(&mut source).await == expected, "something is missing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn more_files_than_may_wait_are_not_opened_and_the_newest_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    fs::write(&path, "0\n").unwrap();
+    let mut source = opened(&path, followed()).await;
+    for n in 1..=100 {
+        nobody_reads().await;
+        fs::rename(&path, dir.path().join("old")).unwrap();
+        fs::write(&path, format!("{n}\n")).unwrap();
+    }
+    let read = (0..=64).chain([100]);
+    assert_eq!(story(&mut source).await, read.flat_map(|n| ["lane".to_owned(), n.to_string()]).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_truncated_and_grown_while_nobody_reads_is_read_from_its_beginning() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    write_lines(&path, &many("a", 40_000));
+    let mut source = opened(&path, followed()).await;
+    lane(&mut source).await;
+    chunk(&mut source, 256).await.unwrap();
+    nobody_reads().await;
+    fs::write(&path, "").unwrap();
+    nobody_reads().await;
+    let new = many("new", 50_000);
+    write_lines(&path, &new);
+    let story = story(&mut source).await;
+    let began = story.iter().position(|line| line == "lane").expect("the truncation went unnoticed");
+    assert!(story[began + 1..] == new, "it was not read from its beginning");
+}
+
+/// As logrotate does it: the new file is there before the program that writes is told to take it.
+#[tokio::test(start_paused = true)]
+async fn what_is_written_into_the_old_file_after_the_new_one_is_there_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("in.log");
+    fs::write(&path, "one\n").unwrap();
+    let mut writer = OpenOptions::new().append(true).open(&path).unwrap();
+    let mut source = opened(&path, followed()).await;
+    assert_eq!(story(&mut source).await, ["lane", "one"]);
+    fs::rename(&path, dir.path().join("in.log.1")).unwrap();
+    fs::write(&path, "").unwrap();
+    assert_eq!(story(&mut source).await, [""; 0]);
+    writer.write_all(b"two\n").unwrap();
+    assert_eq!(story(&mut source).await, ["two"]);
+    append(&path, "three\n");
+    assert_eq!(story(&mut source).await, ["lane", "three"]);
+}
+
+/// A file system gives the number of a deleted file to the next one; here the file itself comes back.
+#[tokio::test(start_paused = true)]
+async fn what_was_settled_of_one_file_says_nothing_of_another_with_its_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("in.log"), dir.path().join("old"));
+    fs::write(&path, "one\ntwo\nthree\n").unwrap();
+    let mut source = opened(&path, followed()).await;
+    let (first, _) = lane(&mut source).await;
+    chunk(&mut source, 256).await.unwrap();
+    fs::rename(&path, &old).unwrap();
+    fs::write(&path, "between\n").unwrap();
+    assert_eq!(story(&mut source).await, ["lane", "between"]);
+    fs::write(&old, "four\n").unwrap();
+    fs::rename(&old, &path).unwrap();
+    assert_eq!(story(&mut source).await, ["lane", "four"]);
+    fs::rename(&path, &old).unwrap();
+    fs::write(&path, "five\n").unwrap();
+    assert_eq!(story(&mut source).await, ["lane", "five"]);
+    // All but "three": that is as far as "four" goes, and further.
+    source.settle(vec![Settled::UpTo(first, Position(8))]).await.unwrap();
+    assert_eq!(story(&mut source).await, [""; 0], "neither \"three\" nor \"four\" is settled");
+}
+
 /// Neither the source nor the ledger of its relay keeps what is over, and reading goes on where it should afterwards.
 #[tokio::test(start_paused = true)]
 async fn what_is_rotated_away_and_settled_is_forgotten() {
@@ -227,11 +348,16 @@ async fn what_is_rotated_away_and_settled_is_forgotten() {
         }
         // Another file, or the same truncated.
         fs::write(&path, "").unwrap();
+        if n % 2 == 0 {
+            append(&path, &format!("{}\n", n + 1));
+        }
         let before = std::mem::replace(&mut current, lane(&mut source).await).0;
         source.settle(vec![Settled::UpTo(before, got.at.position(0))]).await.unwrap();
         let event = timeout(Duration::from_secs(1), source.next(256)).await.expect("the lane is kept");
         assert!(matches!(event.unwrap(), Event::LaneLost(lost) if lost == before));
-        append(&path, &format!("{}\n", n + 1));
+        if n % 2 == 1 {
+            append(&path, &format!("{}\n", n + 1));
+        }
     }
     // After an error, although what was settled of the versions before is forgotten.
     source.open(Context::detached("filesrc0")).await.unwrap();
@@ -316,6 +442,99 @@ async fn appending_replacing_refusing() {
         ErrorKind::Usage
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "new\nkept\n");
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_or_moved_is_followed_by_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("out.txt"), dir.path().join("out.txt.1"));
+    let mut sink = FileSink::new(&path, FileSinkOptions { if_exists: IfExists::Fail, ..FileSinkOptions::default() });
+    sink.open(Context::detached("s")).await.unwrap();
+    send(&mut sink, &["one"]).await.unwrap();
+    fs::remove_file(&path).unwrap();
+    send(&mut sink, &["two"]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    fs::rename(&path, &old).unwrap();
+    send(&mut sink, &["three"]).await.unwrap();
+    // Somebody has made the new file already.
+    fs::rename(&path, &old).unwrap();
+    fs::write(&path, "theirs\n").unwrap();
+    send(&mut sink, &["four"]).await.unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "theirs\nfour\n");
+    assert_eq!(fs::read_to_string(&old).unwrap(), "three\n");
+}
+
+#[test]
+fn what_was_written_into_a_removed_file_is_written_again_and_into_a_moved_one_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, old) = (dir.path().join("out.txt"), dir.path().join("out.txt.1"));
+    let open = || Disk::open(path.clone(), IfExists::Append, crate::Format::Lines, Fsync::Never).unwrap();
+    let mut disk = open();
+    // Between the look before the write and the one after it.
+    fs::remove_file(&path).unwrap();
+    disk.append(b"one\n").unwrap();
+    assert_eq!(disk.check_kept().unwrap_err().class(), Class::Transient);
+    disk.write(b"one\n").unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "one\n");
+    fs::rename(&path, &old).unwrap();
+    disk.append(b"two\n").unwrap();
+    disk.check_kept().unwrap();
+    disk.write(b"three\n").unwrap();
+    assert_eq!(fs::read_to_string(&old).unwrap(), "one\ntwo\n");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "three\n");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_open_descriptor_by_its_name_is_left_alone() {
+    use std::os::fd::AsRawFd;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("out.txt");
+    let file = fs::File::create(&path).unwrap();
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let mut disk = Disk::open(name.into(), IfExists::Append, crate::Format::Lines, Fsync::Never).unwrap();
+    // As of standard output into a file that was removed: the name leads to it still, and there is no better one.
+    fs::remove_file(&path).unwrap();
+    disk.write(b"one\n").unwrap();
+    assert_eq!(file.metadata().unwrap().len(), 4);
+}
+
+/// As of standard output into a program that has ended: nobody can read from that pipe again. One with a name may get another reader.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_without_a_name_and_without_a_reader_is_final() {
+    use std::os::fd::AsRawFd;
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let named = dir.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&named).status().unwrap().success());
+    let mut reader = Command::new("cat").arg(&named).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut other = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let unnamed = format!("/proc/self/fd/{}", other.stdin.as_ref().unwrap().as_raw_fd());
+    let open = |path: &Path| Disk::open(path.into(), IfExists::Append, crate::Format::Lines, Fsync::Never).unwrap();
+    let mut disks = [open(&named), open(Path::new(&unnamed))];
+    for child in [&mut reader, &mut other] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let [named, unnamed] = disks.each_mut().map(|disk| disk.write(b"x\n").unwrap_err().1);
+    assert_eq!(named.class(), Class::Transient);
+    assert_eq!((unnamed.class(), unnamed.kind()), (Class::Config, ErrorKind::Closed));
+}
+
+#[tokio::test]
+async fn without_its_folder_a_file_waits_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    let mut sink = FileSink::new(folder.join("out.txt"), FileSinkOptions::default());
+    sink.open(Context::detached("s")).await.unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    let failures = send(&mut sink, &["one", "two"]).await.unwrap_err().into_vec();
+    assert_eq!((failures.len(), failures[0].error.kind()), (2, ErrorKind::NotFound));
+    fs::create_dir(&folder).unwrap();
+    send(&mut sink, &["one", "two"]).await.unwrap();
+    assert_eq!(fs::read_to_string(folder.join("out.txt")).unwrap(), "one\ntwo\n");
 }
 
 #[cfg(target_os = "linux")]
