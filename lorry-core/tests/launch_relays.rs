@@ -141,3 +141,41 @@ async fn further_operators_stand_behind_the_first_source() {
         assert_eq!(registry.launch_with(&pipeline, &[wrong]).map(|_| ()).unwrap_err().kind(), ErrorKind::Usage);
     }
 }
+
+/// A count that sources of a join share ends the relay, whatever they have and whenever they end.
+#[tokio::test(start_paused = true)]
+async fn a_count_of_joined_sources_ends() {
+    let src = |n: u32| format!("fakesrc num-buffers={n}");
+    let run = async |join: &str, inputs: &[String], count: u64| {
+        let inputs: Vec<_> = inputs.iter().map(|input| format!("{input} ! z.")).collect();
+        let (registry, _) = registry();
+        let relay = registry.parse_launch(&format!("{join} name=z ! fakesink {}", inputs.join(" "))).unwrap();
+        let run = relay.count(count).spawn().wait();
+        let limit = std::time::Duration::from_secs(3_600);
+        tokio::time::timeout(limit, run).await.unwrap_or_else(|_| panic!("{join} of {inputs:?} hangs"))
+    };
+    for join in ["combine-latest", "zip-latest", "zip"] {
+        let report = run(join, &[src(1_000), src(1_000)], 100).await;
+        assert_eq!((report.delivered, report.held), (100, 0), "{join}");
+        assert_eq!(run(join, &[src(100), format!("{} ! slice end=5", src(100))], 10).await.delivered, 10, "{join}");
+        // Each needs more than there is, or than the count.
+        for counts in [[1, 100, 1], [100, 1, 1], [1, 1, 100], [0, 300, 10], [100, 100, 100]] {
+            for count in [1, 2, 3, 4, 30] {
+                let report = run(join, &counts.map(src), count).await;
+                assert!(
+                    report.delivered <= count && report.received == report.delivered + report.filtered + report.held
+                );
+                assert_eq!(report.error.is_none(), report.held == 0, "{join} {counts:?} {count}: {report:?}");
+            }
+        }
+    }
+    let report = run("zip-latest", &[src(3), src(3)], 4).await;
+    assert_eq!((report.delivered, report.held), (4, 0));
+    let nested = [src(100), "zip-latest name=y".to_owned()];
+    let (registry, _) = registry();
+    let text =
+        format!("zip-latest name=z ! fakesink {} ! z. {} ! y. {} ! y.", nested.join(" ! z. "), src(100), src(100));
+    let report = registry.parse_launch(&text).unwrap().count(30).spawn().wait();
+    let report = tokio::time::timeout(std::time::Duration::from_secs(3_600), report).await.unwrap();
+    assert!(report.delivered <= 30, "{report:?}");
+}

@@ -96,6 +96,8 @@ pub(crate) struct Control {
     retried: AtomicU64,
     /// What `count` still admits; asked anew when it is used up.
     pub(super) admits: Mutex<u64>,
+    /// The sources of a join share no more what `count` admits: all of them waited for each other.
+    pub(super) unshared: AtomicBool,
     /// What `count` admits is used up, and the rest of it is held by operators: the stream ends for them.
     pub(super) counted_out: AtomicBool,
     /// The waker of a pump that has nothing to do while a sink has: once the sink is done it must look whether anything can still move.
@@ -124,6 +126,7 @@ impl Control {
             last_arrival: Mutex::new(Instant::now()),
             retried: AtomicU64::new(0),
             admits: Mutex::default(),
+            unshared: AtomicBool::new(false),
             counted_out: AtomicBool::new(false),
             watcher: Mutex::default(),
             is_watched: AtomicBool::new(false),

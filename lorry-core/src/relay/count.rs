@@ -9,20 +9,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
 impl Control {
-    /// How many more messages `count` admits: never more than that many are undecided or delivered together. Stops the relay when they
-    /// are all delivered.
-    pub(crate) fn admits(&self) -> u64 {
-        match self.settings.count {
-            None => u64::MAX,
-            Some(count) => *self.admission(count, 0),
-        }
-    }
-
-    /// How many more messages `count` admits of this source.
+    /// How many more messages `count` admits of this source: never more than that many are undecided or delivered together. Stops the
+    /// relay when they are all delivered.
     pub(crate) fn admits_of(&self, source: &SourceState) -> u64 {
         let Some(count) = self.settings.count else { return u64::MAX };
-        let reserved = self.reserved(source);
-        self.admission(count, reserved).saturating_sub(reserved)
+        let share = self.share(source);
+        share.of(*self.admission(count, share.reserved))
     }
 
     /// Lets so many in, or as many as `count` admits of this source. It says when they [`are in`](Control::entered).
@@ -31,9 +23,9 @@ impl Control {
             source.entering.store(wanted, Ordering::Release);
             return wanted;
         };
-        let reserved = self.reserved(source);
-        let mut admits = self.admission(count, reserved);
-        let fits = usize::try_from(admits.saturating_sub(reserved)).unwrap_or(usize::MAX).min(wanted);
+        let share = self.share(source);
+        let mut admits = self.admission(count, share.reserved);
+        let fits = usize::try_from(share.of(*admits)).unwrap_or(usize::MAX).min(wanted);
         *admits -= fits as u64;
         source.entering.store(fits, Ordering::Release);
         fits
@@ -50,30 +42,55 @@ impl Control {
         }
     }
 
-    /// How many of those that `count` admits are for the sources that this one meets in a join: a source that is quicker, or has more before
-    /// it, must not use up what the others need to go with its own.
-    fn reserved(&self, source: &SourceState) -> u64 {
-        let Some(count) = self.settings.count.filter(|_| !self.meetings.is_empty()) else { return 0 };
+    /// The part of this source where it meets others in a join: one that is quicker, or has more before it, must not use up what the others
+    /// need to go with its own.
+    fn share(&self, source: &SourceState) -> Share {
+        let shares = !self.meetings.is_empty() && !self.unshared.load(Ordering::Acquire);
+        let Some(count) = self.settings.count.filter(|_| shares) else { return Share::ALL };
         let remaining = count.saturating_sub(self.tally().delivered);
         let sources = lock(&self.sources);
-        let needed_at = |meeting: &Meeting| {
+        let share_at = |meeting: &Meeting| {
             let members = |names: &Vec<Arc<str>>| sources.iter().filter(|other| names.contains(&other.name)).collect();
             let inputs: Vec<Vec<&Arc<SourceState>>> = meeting.inputs.iter().map(members).collect();
             let is_live = |input: &&Vec<&Arc<SourceState>>| input.iter().any(|one| !one.ended.load(Ordering::Acquire));
-            let share = remaining / inputs.iter().filter(is_live).count().max(1) as u64;
-            let others = inputs.iter().filter(is_live).filter(|input| input.iter().all(|one| one.name != source.name));
-            let needs = others.map(|input| {
+            let live = inputs.iter().filter(is_live).count().max(1) as u64;
+            let of_input = |input: &Vec<&Arc<SourceState>>| {
                 let tallies = input.iter().map(|one| one.ledger.tally());
                 match meeting.keeps_the_newest {
-                    false => share.saturating_sub(tallies.map(|tally| tally.held()).sum()),
-                    true => share.min(1).saturating_sub(tallies.map(|tally| tally.held() + tally.delivered).sum()),
+                    false => (remaining / live).saturating_sub(tallies.map(|tally| tally.held()).sum()),
+                    true => (remaining / live)
+                        .min(1)
+                        .saturating_sub(tallies.map(|tally| tally.held() + tally.delivered).sum()),
                 }
-            });
-            needs.sum()
+            };
+            let (own, others): (Vec<_>, Vec<_>) =
+                inputs.iter().filter(is_live).partition(|input| input.iter().any(|one| one.name == source.name));
+            // Of an odd count somebody gets one more.
+            let most = own.iter().map(|input| of_input(input) + u64::from(remaining % live > 0)).max();
+            Share {
+                reserved: others.into_iter().map(of_input).sum(),
+                most: most.filter(|_| !meeting.keeps_the_newest).unwrap_or(u64::MAX),
+            }
         };
         let mine =
             self.meetings.iter().filter(|meeting| meeting.inputs.iter().flatten().any(|name| *name == source.name));
-        mine.map(needed_at).max().unwrap_or(0)
+        mine.map(share_at).fold(Share::ALL, Share::and)
+    }
+
+    /// Whether all sources that go on wait for what is kept for others.
+    pub(crate) fn is_all_reserved(&self) -> Result<bool, Doubt> {
+        if self.settings.count.is_none() || self.meetings.is_empty() || self.unshared.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        let live = self.live_sources();
+        let waits = !live.is_empty() && live.iter().all(|source| self.admits_of(source) == 0);
+        if waits && !self.counts().1 { Err(Doubt) } else { Ok(waits) }
+    }
+
+    /// Nothing is kept for any source any more.
+    pub(crate) fn unshare(&self) {
+        self.unshared.store(true, Ordering::Release);
+        self.progressed();
     }
 
     /// What is still admitted, looked at anew where it is no more than this: some of what was admitted may have been filtered out.
@@ -132,5 +149,26 @@ impl Control {
     /// Whether the relay was stopped so that operators give out what they hold.
     pub(crate) fn has_ended_counted(&self) -> bool {
         self.counted_out.load(Ordering::Acquire)
+    }
+}
+
+/// What a source may have of what `count` admits.
+#[derive(Clone, Copy)]
+struct Share {
+    /// So many are kept for others.
+    reserved: u64,
+    /// It gets no more than so many now.
+    most: u64,
+}
+
+impl Share {
+    const ALL: Self = Self { reserved: 0, most: u64::MAX };
+
+    fn of(self, admits: u64) -> u64 {
+        admits.saturating_sub(self.reserved).min(self.most)
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self { reserved: self.reserved.max(other.reserved), most: self.most.min(other.most) }
     }
 }

@@ -138,7 +138,7 @@ impl<T: Send + 'static> Driver<T> {
             }
             let limit = self.limit();
             if limit == 0 || self.surplus.is_some() {
-                if control.admits() == 0 {
+                if control.admits_of(&self.state) == 0 {
                     // Nothing will come of itself to show the pump that it has had the last.
                     self.queue.nudge();
                 }

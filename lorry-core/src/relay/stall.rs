@@ -13,6 +13,8 @@ pub(crate) enum Stall {
     Doubtful,
     /// What `count` admits is used up, and operators hold what is not delivered of it.
     CountedOut,
+    /// Each source waits for what is kept of `count` for others.
+    Shared,
     /// The sources give nothing more before something is decided, and operators wait for more.
     WindowFull,
     /// What comes next has no room before it, and what would make room does not come.
@@ -39,6 +41,11 @@ impl Control {
             Ok(true) => return Some(Stall::CountedOut),
             Ok(false) => {}
         }
+        match self.is_all_reserved() {
+            Err(Doubt) => return Some(Stall::Doubtful),
+            Ok(true) => return Some(Stall::Shared),
+            Ok(false) => {}
+        }
         let live = self.live_sources();
         match live.iter().map(|source| self.full(source)).collect::<Result<Option<Vec<_>>, _>>() {
             Err(Doubt) => return Some(Stall::Doubtful),
@@ -63,6 +70,7 @@ impl Control {
         let (text, hint) = match why {
             Stall::Doubtful => return,
             Stall::CountedOut => return self.end_counted(),
+            Stall::Shared => return self.unshare(),
             Stall::WindowFull => {
                 let full = self.live_sources().into_iter().find_map(|source| Some((self.full(&source).ok()??, source)));
                 let Some((why, source)) = full else { return };

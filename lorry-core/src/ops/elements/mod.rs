@@ -201,6 +201,7 @@ fn gathering<T>(out: &mut Output<'_, Message>, run: impl FnOnce(&mut Output<'_, 
     run(&mut Output::new(&mut Gathering(out), now, room))
 }
 
+/// Without `has_handle`: nobody has a handle of what a text has made.
 impl<I, Op: Operator<I, Vec<Message>>> Operator<I, Message> for Gathered<Op> {
     fn push(&mut self, item: Item<I>, out: &mut Output<'_, Message>) {
         gathering(out, |out| self.0.push(item, out));
@@ -216,6 +217,10 @@ impl<I, Op: Operator<I, Vec<Message>>> Operator<I, Message> for Gathered<Op> {
 
     fn finish(&mut self, out: &mut Output<'_, Message>) {
         gathering(out, |out| self.0.finish(out));
+    }
+
+    fn counted_out(&mut self, out: &mut Output<'_, Message>) {
+        gathering(out, |out| self.0.counted_out(out));
     }
 
     fn ended(&mut self, port: usize, out: &mut Output<'_, Message>) {
