@@ -15,6 +15,9 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
+/// How many messages of each source may be on their way. As in the library; what matters to a user is their memory.
+const MAX_HELD_MESSAGES: usize = 32_768;
+
 /// Gives the relay what the flags say.
 ///
 /// # Errors
@@ -32,7 +35,7 @@ fn configure(relay: Relay, flags: &RelayFlags) -> Result<Relay, Failure> {
         }
         (Policy::Stop | Policy::Drop, Some(_)) => return Err(Error::usage("--dlq needs --on-error dlq").into()),
     });
-    relay = relay.drain_timeout(flags.drain_timeout);
+    relay = relay.drain_timeout(flags.drain_timeout).bound(MAX_HELD_MESSAGES, flags.max_held.bytes());
     if let Some(count) = flags.count {
         relay = relay.count(count);
     }

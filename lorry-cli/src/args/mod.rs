@@ -8,7 +8,7 @@ pub(crate) use steps::{Step, Steps};
 
 use crate::exit::Failure;
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
-use lorry::registry::Span;
+use lorry::registry::{Size, Span};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -121,6 +121,9 @@ pub(crate) struct RelayFlags {
     /// How long what was accepted may take to be delivered once the relay stops
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30s", help_heading = "Delivery")]
     pub(crate) drain_timeout: Duration,
+    /// How many bytes of each source may be on their way, and of what is made of them before each sink
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64MiB", help_heading = "Delivery")]
+    pub(crate) max_held: Size,
     /// Stop when so many messages of the sources were delivered, with exactly so many
     #[arg(long, value_name = "N", value_parser = count, allow_negative_numbers = true, help_heading = "Ending")]
     pub(crate) count: Option<u64>,
@@ -279,6 +282,10 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Cli, Fa
 
 fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<Span>().map(|span| span.0)
+}
+
+fn size(text: &str) -> Result<Size, String> {
+    text.parse()
 }
 
 fn count(text: &str) -> Result<u64, String> {

@@ -14,7 +14,8 @@ pub struct Retry {
     pub min: Duration,
     /// The longest delay's upper end.
     pub max: Duration,
-    /// A success that lasts so long starts the schedule anew.
+    /// A success that lasts so long starts the schedule anew; after short delays four times as long as the last one could have been will do,
+    /// or a second.
     pub healthy: Duration,
     /// The fixed interval while an element is degraded (a config error after its first success).
     pub degraded: Duration,
@@ -93,7 +94,7 @@ impl Backoff {
     /// Notes a failure and says what to do. Data errors are not for this schedule: they are treated like config errors. A config
     /// error of kind [`Closed`](ErrorKind::Closed) or [`Panic`](ErrorKind::Panic) is final, whatever went before.
     pub fn failed(&mut self, error: &Error) -> Next {
-        if self.since.take().is_some_and(|since| since.elapsed() >= self.retry.healthy) {
+        if self.since.take().is_some_and(|since| since.elapsed() >= self.healthy()) {
             self.exponent = 0;
         }
         match error.class() {
@@ -108,8 +109,56 @@ impl Backoff {
     }
 
     fn delay(&mut self) -> Duration {
-        let ceiling = self.retry.min.saturating_mul(1 << self.exponent.min(20)).min(self.retry.max);
+        let ceiling = self.ceiling(self.exponent);
         self.exponent = self.exponent.saturating_add(1);
         ceiling.mul_f64(fastrand::f64())
+    }
+
+    fn ceiling(&self, exponent: u32) -> Duration {
+        self.retry.min.saturating_mul(1 << exponent.min(20)).min(self.retry.max)
+    }
+
+    /// How long a success must last: a server that is restarted now and then, and works between, is not one that cannot work.
+    fn healthy(&self) -> Duration {
+        let last = self.ceiling(self.exponent.saturating_sub(1));
+        last.saturating_mul(4).max(Duration::from_secs(1)).min(self.retry.healthy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    /// The longest of some delays of copies of this schedule, in milliseconds.
+    fn longest(backoff: &Backoff) -> u128 {
+        let error = Error::transient(ErrorKind::Connection, "", "lost");
+        let delays = (0..200).map(|_| match backoff.clone().failed(&error) {
+            Next::Wait(delay) => delay.as_millis(),
+            Next::GiveUp => 0,
+        });
+        delays.max().unwrap_or(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_success_that_lasts_starts_the_schedule_anew() {
+        let error = Error::transient(ErrorKind::Connection, "", "lost");
+        // Failures before the success, how long it lasts, and whether that was long enough.
+        for (failures, millis, anew) in [
+            (1, 900, false),
+            (1, 1_000, true),
+            (4, 3_100, false),
+            (4, 3_200, true),
+            (9, 9_900, false),
+            (9, 10_000, true),
+        ] {
+            let mut backoff = Backoff::new(Retry::default());
+            for _ in 0..failures {
+                backoff.failed(&error);
+            }
+            backoff.succeeded();
+            tokio::time::advance(Duration::from_millis(millis)).await;
+            assert_eq!(longest(&backoff) <= 100, anew, "{failures} {millis}");
+        }
     }
 }

@@ -80,7 +80,10 @@ impl Control {
                     Full::Items(most) => format!("{name} gives no more than {most} before they are decided"),
                     Full::Bytes(most) => format!("{name} gives no more than {most} bytes before they are decided"),
                 };
-                (format!("{holder} holds {held}, and {limit}"), "make the operator hold less, or give it a time limit")
+                (
+                    format!("{holder} holds {held}, and {limit}"),
+                    "make the operator hold less, give it a time limit, or let the relay hold more (--max-held)",
+                )
             }
             Stall::Blocked => {
                 let all = self.live_sources().is_empty();

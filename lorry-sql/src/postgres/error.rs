@@ -55,11 +55,10 @@ fn told(op: &'static str, said: &DbError) -> Error {
     let (kind, class) = match (said.code().code(), said.routine()) {
         // "cached plan must not change result type", in whatever language: gone with the connection.
         ("0A000", Some("RevalidateCachedQuery")) => (ErrorKind::Refused, Class::Transient),
-        // A policy for rows, a trigger that raises what it likes: about this row, whatever the code says.
-        (_, Some("ExecWithCheckOptions" | "exec_stmt_raise")) => match of_state(said.code().code()) {
-            (_, Class::Config) => (ErrorKind::Constraint, Class::Data),
-            other => other,
-        },
+        // A policy for rows, a trigger that raises what it likes: about this row, whatever the code says; but for those that ask to try again.
+        (state, Some("ExecWithCheckOptions" | "exec_stmt_raise")) if !state.starts_with("40") => {
+            (ErrorKind::Constraint, Class::Data)
+        }
         // Our own question, whether the columns still have their types: the table is described again.
         ("42704", _) if said.message().contains(TYPES_HAVE_CHANGED) => (ErrorKind::NotFound, Class::Transient),
         (state, _) => of_state(state),

@@ -219,11 +219,15 @@ async fn a_row_that_is_refused_under_a_code_of_the_statement_is_alone_in_its_fau
          CREATE FUNCTION raises() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN IF NEW.id = 5 THEN RAISE EXCEPTION 'no' USING ERRCODE = '42501'; END IF; RETURN NEW; END $$;
          CREATE TRIGGER raises BEFORE INSERT ON raised FOR EACH ROW EXECUTE FUNCTION raises();
+         CREATE TABLE broken (id integer);
+         CREATE FUNCTION breaks() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN IF NEW.id = 5 THEN RAISE EXCEPTION 'no' USING ERRCODE = 'XX000'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER breaks BEFORE INSERT ON broken FOR EACH ROW EXECUTE FUNCTION breaks();
          CREATE TABLE missed (id integer);
          CREATE FUNCTION misses() RETURNS trigger LANGUAGE plpgsql AS
              $$ BEGIN IF NEW.id = 5 THEN EXECUTE 'SELECT * FROM nowhere'; END IF; RETURN NEW; END $$;
          CREATE TRIGGER misses BEFORE INSERT ON missed FOR EACH ROW EXECUTE FUNCTION misses();
-         GRANT INSERT ON raised, missed, searched, classes TO guest",
+         GRANT INSERT ON raised, broken, missed, searched, classes TO guest",
     );
     let rows = |table: &'static str| {
         (1..=10).map(move |id| match (table, id) {
@@ -233,7 +237,7 @@ async fn a_row_that_is_refused_under_a_code_of_the_statement_is_alone_in_its_fau
         })
     };
     let url = server.url().replace("postgres@", "guest@");
-    for table in ["ruled", "raised", "missed", "searched", "classes"] {
+    for table in ["ruled", "raised", "broken", "missed", "searched", "classes"] {
         let mut sink = open_to_drop(&SqlOptions::new(&url).table(table)).await;
         for _ in 0..2 {
             let (index, class, text) = only(deliver(&mut sink, batch(rows(table))).await);
