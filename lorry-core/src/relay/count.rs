@@ -1,8 +1,8 @@
 //! How many messages a relay lets in that is to deliver so many and no more, and of which source.
 
 use super::control::{Control, SourceState};
+use super::share::{Party, Share};
 use crate::ack::Doubt;
-use crate::flow::Meeting;
 use crate::sync::lock;
 use crate::{Error, ErrorKind};
 use std::sync::atomic::Ordering;
@@ -42,39 +42,27 @@ impl Control {
         }
     }
 
-    /// The part of this source where it meets others in a join: one that is quicker, or has more before it, must not use up what the others
-    /// need to go with its own.
+    /// The part of this source where it meets others in joins.
     fn share(&self, source: &SourceState) -> Share {
         let shares = !self.meetings.is_empty() && !self.unshared.load(Ordering::Acquire);
         let Some(count) = self.settings.count.filter(|_| shares) else { return Share::ALL };
         let remaining = count.saturating_sub(self.tally().delivered);
         let sources = lock(&self.sources);
-        let share_at = |meeting: &Meeting| {
-            let members = |names: &Vec<Arc<str>>| sources.iter().filter(|other| names.contains(&other.name)).collect();
-            let inputs: Vec<Vec<&Arc<SourceState>>> = meeting.inputs.iter().map(members).collect();
-            let is_live = |input: &&Vec<&Arc<SourceState>>| input.iter().any(|one| !one.ended.load(Ordering::Acquire));
-            let live = inputs.iter().filter(is_live).count().max(1) as u64;
-            let of_input = |input: &Vec<&Arc<SourceState>>| {
-                let tallies = input.iter().map(|one| one.ledger.tally());
-                match meeting.keeps_the_newest {
-                    false => (remaining / live).saturating_sub(tallies.map(|tally| tally.held()).sum()),
-                    true => (remaining / live)
-                        .min(1)
-                        .saturating_sub(tallies.map(|tally| tally.held() + tally.delivered).sum()),
-                }
-            };
-            let (own, others): (Vec<_>, Vec<_>) =
-                inputs.iter().filter(is_live).partition(|input| input.iter().any(|one| one.name == source.name));
-            // Of an odd count somebody gets one more.
-            let most = own.iter().map(|input| of_input(input) + u64::from(remaining % live > 0)).max();
-            Share {
-                reserved: others.into_iter().map(of_input).sum(),
-                most: most.filter(|_| !meeting.keeps_the_newest).unwrap_or(u64::MAX),
-            }
+        let party = |names: &Vec<Arc<str>>| {
+            let members: Vec<_> = sources.iter().filter(|one| names.contains(&one.name)).collect();
+            let is_live = members.iter().any(|one| !one.ended.load(Ordering::Acquire));
+            let tallies = members.iter().map(|one| one.ledger.tally());
+            let (held, delivered) =
+                tallies.fold((0, 0), |(held, done), tally| (held + tally.held(), done + tally.delivered));
+            is_live.then_some(Party { is_own: names.contains(&source.name), held, delivered })
         };
         let mine =
-            self.meetings.iter().filter(|meeting| meeting.inputs.iter().flatten().any(|name| *name == source.name));
-        mine.map(share_at).fold(Share::ALL, Share::and)
+            self.meetings.iter().filter(|meeting| meeting.inputs.iter().any(|names| names.contains(&source.name)));
+        let shares = mine.map(|meeting| {
+            let parties: Vec<_> = meeting.inputs.iter().filter_map(party).collect();
+            Share::at(&parties, remaining, meeting.keeps_the_newest)
+        });
+        shares.fold(Share::ALL, Share::and)
     }
 
     /// Whether all sources that go on wait for what is kept for others.
@@ -149,26 +137,5 @@ impl Control {
     /// Whether the relay was stopped so that operators give out what they hold.
     pub(crate) fn has_ended_counted(&self) -> bool {
         self.counted_out.load(Ordering::Acquire)
-    }
-}
-
-/// What a source may have of what `count` admits.
-#[derive(Clone, Copy)]
-struct Share {
-    /// So many are kept for others.
-    reserved: u64,
-    /// It gets no more than so many now.
-    most: u64,
-}
-
-impl Share {
-    const ALL: Self = Self { reserved: 0, most: u64::MAX };
-
-    fn of(self, admits: u64) -> u64 {
-        admits.saturating_sub(self.reserved).min(self.most)
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self { reserved: self.reserved.max(other.reserved), most: self.most.min(other.most) }
     }
 }

@@ -17,6 +17,7 @@ mod report;
 mod resend;
 mod retry;
 mod running;
+mod share;
 mod sink;
 mod sink_node;
 mod source;
