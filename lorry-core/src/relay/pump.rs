@@ -112,7 +112,7 @@ impl<T> Drop for Feed<T> {
 pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -> Result<()> {
     let mut failed = std::pin::pin!(control.failed());
     let mut timer = Timer::default();
-    let mut moved_since = false;
+    let (mut moved_since, mut waits_until) = (false, None);
     let mut before = None;
     let holds = control.graph.nodes().iter().any(|node| node.holds != Holds::Nothing);
     poll_fn(|cx| {
@@ -122,6 +122,8 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
             }
             control.crowded.store(false, Ordering::Relaxed);
             let now = tokio::time::Instant::now().into_std();
+            // What goes out at a moment may be filtered out below.
+            moved_since |= waits_until.take().is_some_and(|moment| moment <= now);
             let (mut moved, mut any_blocked, mut all_blocked, mut finished) = (false, false, true, true);
             let mut deadline = None;
             for root in &mut roots {
@@ -148,6 +150,7 @@ pub(crate) async fn pump(mut roots: Vec<Box<dyn Root>>, control: Arc<Control>) -
             }
             match deadline {
                 Some(deadline) => {
+                    waits_until = Some(deadline);
                     if timer.poll(deadline, cx).is_ready() {
                         continue;
                     }

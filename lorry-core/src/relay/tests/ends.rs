@@ -446,3 +446,15 @@ async fn idle_exit_of_a_source_that_never_came_up_is_a_failure() {
     let report = Relay::new([Stream::from_source(source).to(Keep::new())]).idle_exit(3 * SECOND).run().await.unwrap();
     assert_eq!(report.delivered, 10);
 }
+
+/// Also what is filtered out when its moment has come, behind a message that waits.
+#[tokio::test(start_paused = true)]
+async fn a_count_admits_others_for_those_that_are_filtered_later() {
+    let numbers = |end| Stream::from_source(Numbers::to(end).promising(Guarantee::SurvivesRestart).then_waits());
+    for rest in [0, 1_000] {
+        let pairs = numbers(100).delay(SECOND).filter(|n| n % 5 == 0).batch(2);
+        let relay = Relay::new([pairs.to(Keep::new()), numbers(rest).batch(1).to(Keep::new())]).count(4);
+        let report = tokio::time::timeout(600 * SECOND, relay.run()).await.unwrap().unwrap();
+        assert_eq!((report.delivered, report.held), (4, 0), "{rest}");
+    }
+}
