@@ -87,7 +87,11 @@ async fn a_program_that_does_not_read_is_named() {
     lorry_net::register(&mut registry);
     let relay = registry.relay("test://?size=100KiB", "exec:sleep 1000").unwrap();
     let running = relay.drain_timeout(Duration::from_millis(200)).spawn();
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // More than its pipe takes.
+    let monitor = running.monitor();
+    while monitor.graph().nodes().last().is_none_or(|sink| sink.counts().0 < 3) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let error = running.stop().await.unwrap_err().to_string();
     assert!(error.contains("left undelivered") && error.ends_with(" wait for execsink0"), "{error}");
 }

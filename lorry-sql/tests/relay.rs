@@ -106,7 +106,9 @@ async fn a_relay_that_waits_for_a_lock_says_so() {
     let other = Connection::open(folder.file()).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let running = Relay::new([to_sink()]).drain_timeout(std::time::Duration::from_secs(3)).spawn();
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    while running.monitor().snapshot().counts.received < 10 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
     let error = running.stop().await.unwrap_err();
     assert!(error.to_string().contains("sqlsink0: begin: database is locked"), "{error}");
 }

@@ -23,7 +23,7 @@ struct Record {
 
 impl Records {
     /// There is a sink with a ledger.
-    pub(crate) fn expect(&self) {
+    pub(crate) fn announce(&self) {
         self.to_read.fetch_add(1, Ordering::AcqRel);
     }
 

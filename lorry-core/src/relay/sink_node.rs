@@ -80,7 +80,7 @@ impl<T: Send + Sync + 'static> AnyNode for SinkNode<T> {
         });
         self.up.add(self.branch, Box::new(Outlet::new(queue.clone(), &control)));
         match keeps_positions {
-            true => control.records.expect(),
+            true => control.records.announce(),
             false => control.records.none(control.graph.sources_of(name)),
         }
         let context = control.context(name);

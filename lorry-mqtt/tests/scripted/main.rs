@@ -41,8 +41,12 @@ async fn narrow_source(
     opened(server, source.options(|options| options.receive_maximum = receive_maximum)).await
 }
 
-async fn opened(server: &Server, mut source: MqttSource) -> (MqttSource, Peer) {
-    let (opened, peer) = tokio::join!(within(source.open(context())), async {
+async fn opened(server: &Server, source: MqttSource) -> (MqttSource, Peer) {
+    opened_in(context(), server, source).await
+}
+
+async fn opened_in(context: Context, server: &Server, mut source: MqttSource) -> (MqttSource, Peer) {
+    let (opened, peer) = tokio::join!(within(source.open(context)), async {
         let mut peer = server.accept(false).await;
         peer.subscribed().await;
         peer

@@ -82,12 +82,15 @@ async fn what_waits_is_delivered_although_the_server_says_that_it_has_kept_the_s
 #[tokio::test]
 async fn what_arrived_before_the_end_is_handed_over_after_it() {
     let server = Server::start().await;
-    let (mut source, mut peer) = narrow_source(&server, 1, |options| options).await;
+    let context = context();
+    let status = context.status.clone();
+    let source = MqttSource::new(server.options().topic("#")).options(|options| options.receive_maximum = 1);
+    let (mut source, mut peer) = opened_in(context, &server, source).await;
     peer.send(Qos::AtLeastOnce, 1, "the last").await;
     peer.write(&Packet::Disconnect(Disconnect::new(Reason::SESSION_TAKEN_OVER))).await;
-    // Until the connection's task is gone, so that it cannot be told anything any more.
+    // Until the connection's task has ended, so that it cannot be told anything any more.
     assert!(peer.read().await.is_none());
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until(|| matches!(status.state(), State::Ended)).await;
     assert_eq!(chunk(&mut source).await.2, ["the last"]);
     assert!(matches!(within(source.next(1)).await, Ok(Event::LaneLost(_))));
     assert_eq!(within(source.next(1)).await.unwrap_err().class(), Class::Config);
