@@ -285,7 +285,10 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 fn size(text: &str) -> Result<Size, String> {
-    text.parse()
+    match text.parse()? {
+        Size(0) => Err("0 holds no message; give at least 1".into()),
+        size => Ok(size),
+    }
 }
 
 fn count(text: &str) -> Result<u64, String> {

@@ -50,6 +50,8 @@ fn errors_are_one_line_and_say_what_to_write() {
         ("lorry relay test: --on-error explode", "write one of stop, drop, dlq"),
         ("lorry relay test: --on-error stopp", "did you mean \"stop\"?"),
         ("lorry relay test: --require twice", "at-least-once, effectively-once"),
+        ("lorry relay test: --max-held 0", "--max-held: 0 holds no message"),
+        ("lorry relay test: --max-held 5parsecs", "--max-held: \"5parsecs\" is no size"),
         ("lorry relay test: --idle-exit 5parsecs", "--idle-exit: \"5parsecs\" is no duration"),
         ("lorry relay test: --count 0", "--count: 0 is no number of messages"),
         ("lorry relay test: --count -5", "\"-5\" is no number of messages"),
