@@ -229,6 +229,12 @@ impl Ledger {
         over.iter().for_each(|lane| lanes.past += lane.tally().0);
     }
 
+    /// How many lanes it knows.
+    #[cfg(test)]
+    pub(super) fn lanes(&self) -> usize {
+        self.all().len()
+    }
+
     fn open(&self) -> Vec<Arc<Lane>> {
         lock(&self.lanes).open.values().cloned().collect()
     }

@@ -491,3 +491,20 @@ fn what_is_not_decided_weighs_what_it_weighs() {
         waits.token.delivered();
     }
 }
+
+/// Connections come and go for years.
+#[test]
+fn a_lost_lane_is_forgotten_once_all_of_it_is_decided() {
+    let ledger = ledger(Settlement::InOrder, OnRejected::Hold);
+    let mut waits = Vec::new();
+    for lane in 0..100 {
+        let mut items = Vec::new();
+        ledger.issue(Chunk::sequential(LaneId(lane), 0, vec![0_u64, 1]), 0, &mut items);
+        waits.extend(items.pop().filter(|_| lane % 50 == 0));
+        items.into_iter().for_each(|item| item.token.delivered());
+        ledger.lose(LaneId(lane));
+    }
+    assert_eq!((waits.len(), ledger.lanes()), (2, 2));
+    waits.into_iter().for_each(|item| item.token.delivered());
+    assert_eq!((ledger.tally().delivered, ledger.lanes()), (200 - 98, 0));
+}

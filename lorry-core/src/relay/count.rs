@@ -34,13 +34,8 @@ impl Control {
     /// What was admitted is in the ledger, and in the pump's queue.
     pub(crate) fn entered(&self, source: &SourceState) {
         source.entering.store(0, Ordering::Release);
-        // Meanwhile another source may have been told that there is less than there is.
-        self.tell_others(source);
-    }
-
-    /// What this source has undecided has changed, or may be counted rightly by now: others look how much is admitted.
-    pub(crate) fn tell_others(&self, source: &SourceState) {
         if self.settings.count.is_some() {
+            // Meanwhile another source may have been told that there is less than there is.
             let sources = lock(&self.sources);
             let others = sources.iter().filter(|other| !std::ptr::eq(&***other, source));
             others.for_each(|other| other.ledger.signals.progress.notify_one());

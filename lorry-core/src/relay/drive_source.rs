@@ -63,7 +63,6 @@ pub(crate) fn source_node<T: Send + 'static>(source: Box<dyn Source<T>>) -> Arc<
             control,
             surplus: None,
             has_failed: false,
-            undecided: 0,
         };
         wiring.sources.push(Box::pin(driver.run()));
     };
@@ -82,8 +81,6 @@ struct Driver<T> {
     surplus: Option<Chunk<T>>,
     /// The source did not open, or gave an error, and is opened again.
     has_failed: bool,
-    /// How much was undecided when others were told of it; kept where they share a count.
-    undecided: u64,
 }
 
 impl<T: Send + 'static> Driver<T> {
@@ -133,7 +130,6 @@ impl<T: Send + 'static> Driver<T> {
         let mut exact = false;
         loop {
             self.settle(std::mem::take(&mut exact)).await?;
-            self.tell_others();
             if control.phase() != Phase::Running {
                 return Ok(());
             }
@@ -234,16 +230,6 @@ impl<T: Send + 'static> Driver<T> {
         }
     }
 
-    /// What was decided of this source's messages may be another's to have.
-    fn tell_others(&mut self) {
-        if self.control.settings.count.is_some() {
-            let undecided = self.state.ledger.tally().held();
-            if std::mem::replace(&mut self.undecided, undecided) > undecided {
-                self.control.tell_others(&self.state);
-            }
-        }
-    }
-
     /// How many messages may be read now.
     fn limit(&self) -> usize {
         let ledger = self.state.ledger.room(self.control.settings.bound);
@@ -271,7 +257,6 @@ impl<T: Send + 'static> Driver<T> {
             self.queue.push_all(&mut items);
         }
         self.control.entered(&self.state);
-        self.tell_others();
     }
 
     /// Tells the source what has been decided, and applies the policy to what was rejected.

@@ -462,5 +462,7 @@ async fn a_refused_message_fails_no_source_that_was_joined_with_it() {
     let error = report.error.unwrap();
     assert_eq!(error.class(), Class::Data, "{error}");
     assert!(error.to_string().contains("from: numbersrc"), "{error}");
+    // The pair that was refused; all others stay where they are.
+    assert_eq!(report.failed, 2);
     assert_eq!(report.received, report.delivered + report.failed + report.held);
 }

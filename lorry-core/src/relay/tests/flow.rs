@@ -332,7 +332,7 @@ async fn what_waits_before_a_sink_is_bounded_in_bytes() {
             vec![n as u8; 1 << 20]
         })
     };
-    let sink = Keep::new().limits(Limits { items: 3, ..Limits::default() }).taking(SECOND);
+    let sink = Keep::new().limits(Limits { bytes: 3 << 20, ..Limits::default() }).taking(SECOND);
     let kept = sink.log.clone();
     let stream = Stream::from_source(Numbers::to(100)).flat_map(move |n| (0..2).map(move |i| large(2 * n + i)));
     let running = Relay::new([stream.to(sink)]).bound(1_000, 10 << 20).spawn();

@@ -138,3 +138,21 @@ async fn a_stop_delivers_what_would_come_again_only_to_this_process() {
     assert_eq!((report.delivered, report.superseded), (20, 0));
     assert_eq!(kept.lock().unwrap().values(), (0..20).collect::<Vec<_>>());
 }
+
+/// A source that is opened again gives again what its lanes have that it opens; of another one nobody knows.
+#[tokio::test(start_paused = true)]
+async fn what_was_read_before_a_failure_is_dropped_if_its_lane_is_opened_again() {
+    for (to_another, superseded) in [(false, 90), (true, 0)] {
+        let (source, sink) = (Replay::to(100, Guarantee::Replayable), slow());
+        let (line, kept) = (source.line.clone(), sink.log.clone());
+        let running = Relay::new([Stream::from_source(source).to(sink)]).spawn();
+        tokio::time::sleep(SECOND / 2).await;
+        line.fail(to_another);
+        let report = tokio::time::timeout(600 * SECOND, running.wait()).await.unwrap();
+        assert!(report.error.is_none(), "{report:?}");
+        adds_up(&report);
+        assert_eq!(report.superseded, superseded);
+        let expected = if to_another { (0..100).chain(0..100).collect() } else { once_and_again() };
+        assert_eq!(kept.lock().unwrap().values(), expected);
+    }
+}

@@ -16,6 +16,7 @@ pub(super) struct Replay {
     says_repeats: bool,
     falls_silent: bool,
     opening: bool,
+    is_other: bool,
     key: Option<LaneKey>,
     pub(super) line: Line,
 }
@@ -33,6 +34,8 @@ struct At {
 #[derive(Clone, Default)]
 pub(super) struct Line {
     cut: Arc<Mutex<bool>>,
+    /// What `next` fails with, and whether another lane is opened then.
+    fails: Arc<Mutex<Option<(Error, bool)>>>,
     moved: Arc<Notify>,
     pub(super) started_at: Arc<Mutex<Option<u64>>>,
     pub(super) settled: Arc<Mutex<u64>>,
@@ -43,13 +46,30 @@ impl Line {
         *self.cut.lock().unwrap() = true;
         self.moved.notify_one();
     }
+
+    /// The source fails and is opened again: the same lane, or one of another key.
+    pub(super) fn fail(&self, to_another: bool) {
+        let error = Error::transient(ErrorKind::Io, "", "failed");
+        *self.fails.lock().unwrap() = Some((error, to_another));
+        self.moved.notify_one();
+    }
 }
 
 impl Replay {
     pub(super) fn to(end: u64, guarantee: Guarantee) -> Self {
         let info = SourceInfo::new("replaysrc", "replay").guarantee(guarantee);
         let (at, line) = (At::default(), Line::default());
-        Self { info, end, at, says_repeats: false, falls_silent: false, opening: false, key: None, line }
+        Self {
+            info,
+            end,
+            at,
+            says_repeats: false,
+            falls_silent: false,
+            opening: false,
+            is_other: false,
+            key: None,
+            line,
+        }
     }
 
     /// Says that a lost lane comes again.
@@ -73,7 +93,8 @@ impl Source<u64> for Replay {
 
     async fn open(&mut self, context: Context) -> Result<()> {
         if self.info.guarantee == Guarantee::Replayable {
-            let key = LaneKey::new(&context.element, "replay", "");
+            let lane = if self.is_other { "other" } else { "" };
+            let key = LaneKey::new(&context.element, "replay", lane);
             let start = context.start.get(&key);
             *self.line.started_at.lock().unwrap() = start.map(|at| at.0);
             self.at.settled = start.map_or(0, |at| at.0 + 1);
@@ -86,6 +107,11 @@ impl Source<u64> for Replay {
 
     async fn next(&mut self, limit: usize) -> Result<Event<u64>> {
         loop {
+            if let Some((error, to_another)) = self.line.fails.lock().unwrap().take() {
+                self.at.lane += 1;
+                self.is_other = to_another;
+                return Err(error);
+            }
             if std::mem::take(&mut *self.line.cut.lock().unwrap()) {
                 let lost = LaneId(self.at.lane);
                 self.at.lane += 1;
