@@ -369,7 +369,8 @@ impl Session {
             return Ok(*at);
         }
         let table = self.writer.describe(name).await?;
-        if !self.begun.contains(name) {
+        // Of tables that are only appended to, which messages may name without end, nothing is kept.
+        if self.settings.if_exists != IfExists::Append && !self.begun.contains(name) {
             self.begin(name, table.is_some()).await?;
             self.begun.insert(name.clone());
         }

@@ -508,3 +508,17 @@ fn a_lost_lane_is_forgotten_once_all_of_it_is_decided() {
     waits.into_iter().for_each(|item| item.token.delivered());
     assert_eq!((ledger.tally().delivered, ledger.lanes()), (200 - 98, 0));
 }
+
+/// What is left alone, for the sake of another input, is no fault of the operator that joined them.
+#[test]
+fn what_is_left_stays_with_all_of_its_sources() {
+    let ledgers = [ledger(Settlement::InOrder, OnRejected::Hold), ledger(Settlement::InOrder, OnRejected::Hold)];
+    let mut items = issue(&ledgers[0], 0, 2);
+    let (later, guilty) = (items.remove(1).token, items.remove(0).token);
+    let joined = Token::join(vec![later, issue(&ledgers[1], 0, 1).remove(0).token]);
+    guilty.reject(refusal());
+    assert!(joined.is_barred());
+    joined.leave();
+    assert_eq!(ledgers.each_ref().map(|ledger| ledger.take_troubles().len()), [1, 0]);
+    assert_eq!(ledgers.each_ref().map(|ledger| (ledger.tally().failed, ledger.tally().held())), [(1, 1), (0, 1)]);
+}

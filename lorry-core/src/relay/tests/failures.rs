@@ -450,18 +450,23 @@ async fn a_source_that_was_opened_again_is_up() {
 async fn a_refused_message_fails_no_source_that_was_joined_with_it() {
     let one = Numbers::to(5).then_waits().promising(Guarantee::SurvivesRestart);
     let other = Numbers::to(5).then_waits().promising(Guarantee::SurvivesRestart);
-    let both = Stream::from_source(one).union(Stream::from_source(other).map(|n| n + 1_000));
+    let other = Stream::from_source(other);
+    let both = Stream::from_source(one).union(other.clone().map(|n| n + 1_000));
     let limits = Limits { items: 1, ..Limits::default() };
+    let alone = Keep::new().limits(limits).taking(SECOND);
+    let kept = alone.log.clone();
     let sink = Keep::new().limits(limits).taking(SECOND).answering(|batch| match batch[0] {
         1 => Err(Failures::all(1, &error(Class::Data))),
         _ => Ok(()),
     });
     // Pairs of one source, then one of both.
     let pairs = both.batch(2).map(|pair| pair[0] % 1_000 + u64::from(pair[1] % 2 == 1 && pair[0] == 0));
-    let report = Relay::new([pairs.to(sink)]).spawn().wait().await;
+    let report = Relay::new([pairs.to(sink), other.to(alone)]).spawn().wait().await;
     let error = report.error.unwrap();
     assert_eq!(error.class(), Class::Data, "{error}");
     assert!(error.to_string().contains("from: numbersrc"), "{error}");
+    // The relay ends as on any stop: what the other sink has before it is delivered.
+    assert_eq!(kept.lock().unwrap().values(), [0, 1, 2, 3, 4]);
     // The pair that was refused; all others stay where they are.
     assert_eq!(report.failed, 2);
     assert_eq!(report.received, report.delivered + report.failed + report.held);
